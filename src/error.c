@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Error sentences. */
+#include "error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Length of the well-formed UTF-8 sequence at `s`, 0 if there is none or it is a control character. */
+static size_t printable_sequence(const unsigned char *s) {
+  size_t length = s[0] < 0x80                   ? 1
+                  : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                  : (s[0] & 0xf0) == 0xe0       ? 3
+                  : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                : 0;
+  if (length == 1)
+    return s[0] >= 0x20 && s[0] != 0x7f;
+  for (size_t i = 1; i < length; i++)
+    if ((s[i] & 0xc0) != 0x80)
+      return 0;
+  if (length == 2 && s[0] == 0xc2 && s[1] < 0xa0)
+    return 0; /* C1 controls: terminals obey them */
+  return length;
+}
+
+static void make_printable(char *message) {
+  unsigned char *s = (unsigned char *)message;
+  while (*s) {
+    size_t length = printable_sequence(s);
+    if (length == 0)
+      *s++ = '?';
+    else
+      s += length;
+  }
+}
+
+resnet18_status r18_fail(resnet18_error *error, resnet18_status status, const char *format, ...) {
+  if (error) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    make_printable(error->message);
+    error->status = status;
+  }
+  return status;
+}
+
+resnet18_status r18_fail_memory(resnet18_error *error, size_t bytes) {
+  return r18_fail(error, RESNET18_ERROR_MEMORY, "out of memory: %zu bytes could not be allocated", bytes);
+}
+
+resnet18_status r18_ok(resnet18_error *error) {
+  if (error) {
+    error->status = RESNET18_OK;
+    error->message[0] = '\0';
+  }
+  return RESNET18_OK;
+}

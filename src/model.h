@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The network's shape, and a model's weights as the planner wants them. */
+#ifndef RESNET18_MODEL_H
+#define RESNET18_MODEL_H
+
+#include "tensors.h"
+
+enum { R18_CONVS = 20 };
+
+/* One convolution of ResNet-18 (He et al., "Deep Residual Learning for Image Recognition", 2015; torchvision's
+ * names). Sizes are those of a 224x224 picture. */
+typedef struct {
+  const char *name; /* "layer2.0.conv1", "layer2.0.downsample.0" */
+  const char *norm; /* the batch norm that follows it: "layer2.0.bn1" */
+  unsigned in_size, in_channels, out_size, out_channels, kernel, stride, pad;
+} r18_conv_shape;
+
+/* In the order of execution: conv1; then for each block conv1, conv2 and, where there is one, downsample.0. */
+extern const r18_conv_shape r18_convs[R18_CONVS];
+
+/* ImageNet's mean and standard deviation for R, G, B in units of 1 (0..1). */
+extern const float r18_mean[3], r18_std[3];
+
+/* One activation tensor's range for int8: the plan knows the tensor by the name of the step that writes it. */
+typedef struct r18_calibration r18_calibration;
+
+struct r18_plan;
+
+/* Weights [out_channels][in_channels][kernel][kernel] (OIHW) and bias [out_channels] of convolution `index` of
+ * r18_convs with its batch norm folded in: w * gamma / sqrt(var + 1e-5), beta - mean * gamma / sqrt(var + 1e-5). */
+void r18_model_conv(const resnet18_model *model, unsigned index, float *weights, float *bias);
+
+/* Last layer: weights [classes][512], bias [classes]. */
+void r18_model_linear(const resnet18_model *model, float *weights, float *bias);
+
+/* The file's pages of this convolution (R18_CONVS: of the last layer) may leave memory; call after packing. */
+void r18_model_release(const resnet18_model *model, unsigned index);
+
+/* NULL where the model has none. */
+const r18_calibration *r18_model_calibration(const resnet18_model *model);
+
+/* The plans made from a model are kept with it, so that all sessions share the packed weights: a slot for each
+ * precision, guarded by the lock. plan.c is the only user. */
+typedef struct {
+  struct r18_plan *plan[3]; /* by resnet18_precision; not references: a plan removes itself when its last user goes */
+} r18_plan_slots;
+r18_plan_slots *r18_model_lock_plans(resnet18_model *model);
+void r18_model_unlock_plans(resnet18_model *model);
+
+#endif

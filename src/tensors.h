@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Named tensors of a weight file, before anybody has looked at what they mean. */
+#ifndef RESNET18_TENSORS_H
+#define RESNET18_TENSORS_H
+
+#include "resnet18.h"
+
+typedef enum { R18_F32, R18_F16, R18_BF16, R18_I64 } r18_dtype;
+
+enum { R18_MAX_DIMS = 4, R18_MAX_TENSORS = 512, R18_MAX_NAME = 128 };
+
+/* A contiguous little-endian tensor inside the file's mapping; `data` may be unaligned. */
+typedef struct {
+  char name[R18_MAX_NAME];
+  r18_dtype dtype;
+  unsigned dims;
+  uint64_t shape[R18_MAX_DIMS];
+  const unsigned char *data;
+  size_t bytes;
+} r18_tensor;
+
+/* `base`/`size`: the bytes that the tensors point into; mapped says whether they are to be unmapped. */
+typedef struct {
+  char *source; /* path or "built-in"; owned */
+  const unsigned char *base;
+  size_t size;
+  bool mapped;
+  size_t count;
+  r18_tensor *tensor; /* owned array of `count` */
+} r18_tensors;
+
+/* Maps and reads `path`; the kind (safetensors, zip checkpoint, legacy checkpoint) is told by its first bytes.
+ * After success the caller owns *tensors' content (r18_tensors_clear). */
+resnet18_status r18_tensors_open(const char *path, r18_tensors *tensors, resnet18_error *error);
+
+/* The same from memory that outlives *tensors (the built-in weights); safetensors only. */
+resnet18_status r18_tensors_from_memory(const char *source, const void *base, size_t size, r18_tensors *tensors,
+                                        resnet18_error *error);
+
+void r18_tensors_clear(r18_tensors *tensors);
+
+/* NULL if there is none of that name. */
+const r18_tensor *r18_tensors_find(const r18_tensors *tensors, const char *name);
+
+size_t r18_tensor_count(const r18_tensor *tensor);
+
+/* Converts elements [first, first + count) to float. Not for R18_I64. */
+void r18_tensor_read(const r18_tensor *tensor, size_t first, size_t count, float *out);
+
+/* Tells the kernel that the pages under the tensor are not needed for now: they leave the resident set and come
+ * back from the file when they are touched again. */
+void r18_tensor_release(const r18_tensors *tensors, const r18_tensor *tensor);
+
+/* Readers of one format each; `tensors` has source, base and size set, they fill the rest. */
+resnet18_status r18_safetensors_read(r18_tensors *tensors, resnet18_error *error);
+resnet18_status r18_checkpoint_read(r18_tensors *tensors, resnet18_error *error);
+
+/* Writes a safetensors file beside `path`, then renames it. */
+resnet18_status r18_safetensors_write(const r18_tensors *tensors, const char *path, resnet18_error *error);
+
+#endif
