@@ -24,14 +24,14 @@ extern const float r18_mean[3], r18_std[3];
 /* One activation tensor's range for int8: the plan knows the tensor by the name of the step that writes it. */
 typedef struct r18_calibration r18_calibration;
 
-struct r18_plan;
+/* Output channels [first, first + count) of convolution `index` of r18_convs, its batch norm folded in:
+ * weights [count][in_channels][kernel][kernel] (OIHW), w * gamma / sqrt(var + 1e-5); bias [count], beta - mean * gamma
+ * / sqrt(var + 1e-5). */
+void r18_model_conv(const resnet18_model *model, unsigned index, unsigned first, unsigned count, float *weights,
+                    float *bias);
 
-/* Weights [out_channels][in_channels][kernel][kernel] (OIHW) and bias [out_channels] of convolution `index` of
- * r18_convs with its batch norm folded in: w * gamma / sqrt(var + 1e-5), beta - mean * gamma / sqrt(var + 1e-5). */
-void r18_model_conv(const resnet18_model *model, unsigned index, float *weights, float *bias);
-
-/* Last layer: weights [classes][512], bias [classes]. */
-void r18_model_linear(const resnet18_model *model, float *weights, float *bias);
+/* Rows [first, first + count) of the last layer: weights [count][512], bias [count]. */
+void r18_model_linear(const resnet18_model *model, unsigned first, unsigned count, float *weights, float *bias);
 
 /* The file's pages of this convolution (R18_CONVS: of the last layer) may leave memory; call after packing. */
 void r18_model_release(const resnet18_model *model, unsigned index);
@@ -39,12 +39,13 @@ void r18_model_release(const resnet18_model *model, unsigned index);
 /* NULL where the model has none. */
 const r18_calibration *r18_model_calibration(const resnet18_model *model);
 
-/* The plans made from a model are kept with it, so that all sessions share the packed weights: a slot for each
- * precision, guarded by the lock. plan.c is the only user. */
+/* Packed weights are kept with the model, so that all its sessions share them: a slot for each precision, guarded by
+ * the lock. packed.c is the only user. Not references: packed weights leave their slot when their last user goes. */
+struct r18_packed;
 typedef struct {
-  struct r18_plan *plan[3]; /* by resnet18_precision; not references: a plan removes itself when its last user goes */
-} r18_plan_slots;
-r18_plan_slots *r18_model_lock_plans(resnet18_model *model);
-void r18_model_unlock_plans(resnet18_model *model);
+  struct r18_packed *packed[3]; /* by resnet18_precision */
+} r18_packed_slots;
+r18_packed_slots *r18_model_lock_packed(resnet18_model *model);
+void r18_model_unlock_packed(resnet18_model *model);
 
 #endif

@@ -70,6 +70,8 @@ typedef struct {
                                 calibration; NULL = unknown */
 } r18_conv;
 
+enum { R18_PACK_GROUP = 64 };
+
 /* One way to compute a convolution. y = relu(conv(x, w) + bias + residual), ReLU and residual where asked for. */
 typedef struct {
   const char *name; /* without the set: "conv_winograd4" */
@@ -80,9 +82,11 @@ typedef struct {
   bool spans_batch;
   bool (*accepts)(const r18_conv *conv);
   size_t (*packed_bytes)(const r18_conv *conv);
-  /* weights: OIHW floats, batch norm folded; bias: [out_channels]. `packed` is zeroed, 64-byte aligned. False: out of
-   * memory. */
-  bool (*pack)(const r18_conv *conv, const float *weights, const float *bias, void *packed);
+  /* Packs output channels [first, first + R18_PACK_GROUP); every network has a multiple of that many. Groups are packed
+   * in any order, several at a time on different threads. weights: those channels' OIHW floats, batch norm folded;
+   * bias: [R18_PACK_GROUP]; `packed`: the start of the whole convolution's packed weights, zeroed, 64-byte aligned.
+   * False: out of memory. */
+  bool (*pack)(const r18_conv *conv, unsigned first, const float *weights, const float *bias, void *packed);
   size_t (*scratch_bytes)(const r18_conv *conv); /* a thread; NULL = none */
   unsigned (*units)(const r18_conv *conv);
   r18_kernel run;
