@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Counts the tests of one or more runs of `meson test`.
+
+    count.py [--failed N] TESTLOG.json...
+
+A cmocka program counts as as many tests as it says it ran; any other program as one. Each skip is printed with its
+reason, each failure by name. --failed adds failures that happened outside (a build that broke). The last line is
+"N passed, M failed" or "N passed, M failed, K skipped"; the exit status is 0 only if nothing failed and something
+passed."""
+import argparse
+import json
+import re
+import sys
+
+PASSED = re.compile(r"^\[  PASSED  \] (\d+) test\(s\)", re.M)
+FAILED = re.compile(r"^\[  FAILED  \] (\d+) test\(s\), listed below", re.M)
+SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) test\(s\), listed below", re.M)
+ONE_SKIPPED = re.compile(r"(?:^(.*)\n)?^\[  SKIPPED \] (?!\d+ test\(s\))(.+)$", re.M)
+
+
+def number(pattern, text):
+    return sum(int(found) for found in pattern.findall(text))
+
+
+def last_line(text):
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "no reason given"
+
+
+def count(run):
+    """(passed, failed, skipped, lines to print) of one entry of a testlog."""
+    name, result = run["name"], run["result"]
+    output = run.get("stdout", "") + "\n" + run.get("stderr", "")
+    if result == "SKIP":
+        return 0, 0, 1, [f"skipped {name}: {last_line(output)}"]
+    passed, failed, skipped = number(PASSED, output), number(FAILED, output), number(SKIPPED, output)
+    lines = [f"FAILED {name}"] if result not in ("OK", "EXPECTEDFAIL") else []
+    if not passed + failed + skipped:
+        passed = 0 if lines else 1
+    if lines and not failed:  # a crash, a leak, a time-out: something that the program itself did not count
+        failed = 1
+        lines = [f"FAILED {name}: {result.lower()}, exit status {run.get('returncode')}"]
+    seen = set()
+    for reason, test in ONE_SKIPPED.findall(output):
+        if test not in seen and not test.startswith(" "):
+            seen.add(test)
+            reason = reason if reason and not reason.startswith("[") else "no reason given"
+            lines.append(f"skipped {name}, {test}: {reason}")
+    return passed, failed, skipped, lines
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--failed", type=int, default=0)
+    parser.add_argument("logs", nargs="*")
+    arguments = parser.parse_args()
+    passed, failed, skipped = 0, arguments.failed, 0
+    for log in arguments.logs:
+        with open(log, encoding="utf-8") as file:
+            for line in file:
+                one = count(json.loads(line))
+                passed, failed, skipped = passed + one[0], failed + one[1], skipped + one[2]
+                for text in one[3]:
+                    print(text)
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    sys.exit(0 if passed and not failed else 1)
+
+
+main()
