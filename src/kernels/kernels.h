@@ -21,7 +21,8 @@ typedef struct {
   unsigned element; /* bytes: 4 = float, 1 = uint8_t */
   size_t row;       /* bytes from one row to the next, halo included */
   size_t image;     /* bytes from one picture of the batch to the next */
-  float scale;      /* uint8_t: real value = scale * stored */
+  float scale;      /* uint8_t: real value = scale * (stored - zero) */
+  int zero;         /* 0, or 128 where values below zero occur (a downsample's output) */
 } r18_place;
 
 /* What a kernel may touch while it runs. */
@@ -64,8 +65,9 @@ typedef struct {
   bool relu, residual;
   unsigned max_batch;
   unsigned threads; /* a hint for the number of units */
-  /* int8 only: real value = scale * stored value */
+  /* int8 only: real value = scale * (stored - zero); the input's zero is 0 */
   float in_scale, out_scale, residual_scale;
+  int out_zero, residual_zero;
   const float *position_max; /* largest magnitude of the F(2,3)-transformed input at each of its 16 positions, from the
                                 calibration; NULL = unknown */
 } r18_conv;
