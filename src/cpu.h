@@ -11,7 +11,8 @@ typedef enum {
   R18_CPU_AVX512 = 1u << 2,     /* AVX-512 F, BW, CD, DQ, VL */
   R18_CPU_AVX512VNNI = 1u << 3, /* AVX512 + AVX512_VNNI */
   R18_CPU_NEON = 1u << 4,       /* aarch64 */
-  R18_CPU_DOTPROD = 1u << 5     /* aarch64 with UDOT/SDOT */
+  R18_CPU_DOTPROD = 1u << 5,    /* aarch64 with UDOT/SDOT */
+  R18_CPU_BLAS = 1u << 6        /* OpenBLAS, where no kernel of our own fits */
 } r18_cpu_set;
 
 /* The sets that the processor and the operating system offer (CPUID and XCR0; HWCAP), cut down by RESNET18_CPU.

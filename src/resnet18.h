@@ -68,9 +68,10 @@ typedef struct {
 /* "MAJOR.MINOR.PATCH" of the library. Never NULL, never freed. */
 RESNET18_API const char *resnet18_version(void);
 
-/* The instruction sets that the engine may use here, best first, such as "avx512vnni avx512 avx2 c": what the
+/* The instruction sets that the engine may use here, best first, such as "avx512vnni avx512 avx2 blas c": what the
  * processor and the kernel offer, cut down by the environment variable RESNET18_CPU, which names the best set
- * allowed ("c", "avx2", "avx2vnni", "avx512", "avx512vnni"; on ARM "c", "neon", "dotprod"). Never NULL, never
+ * allowed ("c", "blas" for
+ * OpenBLAS, "avx2", "avx2vnni", "avx512", "avx512vnni"; on ARM "c", "neon", "dotprod"). Never NULL, never
  * freed. */
 RESNET18_API const char *resnet18_cpu(void);
 
@@ -250,11 +251,15 @@ RESNET18_API resnet18_precision resnet18_session_precision(const resnet18_sessio
 RESNET18_API unsigned resnet18_session_threads(const resnet18_session *session);
 /* Best instruction set that the plan uses, such as "avx512vnni". Lives as long as the session. */
 RESNET18_API const char *resnet18_session_kernels(const resnet18_session *session);
+/* A sentence for the user's log where something better was wanted and could not be had, such as an OpenBLAS that
+ * computes wrong numbers on this CPU; else "". Lives as long as the session. */
+RESNET18_API const char *resnet18_session_warning(const resnet18_session *session);
 
 /* One step of the plan, for display. The strings live as long as the session. */
 typedef struct {
   const char *name;                 /* "layer1.0.conv1" */
-  const char *kernel;               /* "conv_winograd4_avx512" */
+  const char *kernel;               /* "conv_winograd4" */
+  const char *set;                  /* its instruction set: "avx512" */
   unsigned height, width, channels; /* of the output */
   double flop;                      /* of the definition (2 x multiply-adds of the direct convolution), one picture */
   size_t weight_bytes;              /* packed */

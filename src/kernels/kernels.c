@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The tables of kernels, best first. */
+#include "kernels.h"
+
+#include <stddef.h>
+
+extern const r18_conv_kernel r18_conv_direct_c, r18_conv_blas_c;
+extern const r18_plain_kernel r18_normalize_c, r18_maxpool_f32_c, r18_avgpool_f32_c, r18_linear_c;
+
+const r18_conv_kernel *const r18_conv_kernels_f32[] = {
+    &r18_conv_blas_c, /* accepts only where OpenBLAS is there, computes right and is wanted */
+    &r18_conv_direct_c,
+    NULL,
+};
+
+const r18_conv_kernel *const r18_conv_kernels_u8[] = {
+    NULL,
+};
+
+const r18_plain_kernel *const r18_normalize_kernels[] = {
+    &r18_normalize_c,
+    NULL,
+};
+
+const r18_plain_kernel *const r18_maxpool_kernels_f32[] = {
+    &r18_maxpool_f32_c,
+    NULL,
+};
+
+const r18_plain_kernel *const r18_avgpool_kernels_f32[] = {
+    &r18_avgpool_f32_c,
+    NULL,
+};
+
+const r18_plain_kernel *const r18_avgpool_kernels_u8[] = {
+    NULL,
+};
+
+const r18_plain_kernel *const r18_linear_kernels[] = {
+    &r18_linear_c,
+    NULL,
+};
