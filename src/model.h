@@ -24,6 +24,9 @@ extern const float r18_mean[3], r18_std[3];
 /* One activation tensor's range for int8: the plan knows the tensor by the name of the step that writes it. */
 typedef struct r18_calibration r18_calibration;
 
+/* The weights in the library itself, whatever the default is. */
+resnet18_status r18_model_load_builtin(resnet18_model **model, resnet18_error *error);
+
 /* Output channels [first, first + count) of convolution `index` of r18_convs, its batch norm folded in:
  * weights [count][in_channels][kernel][kernel] (OIHW), w * gamma / sqrt(var + 1e-5); bias [count], beta - mean * gamma
  * / sqrt(var + 1e-5). */
