@@ -19,15 +19,19 @@ typedef struct {
   size_t bytes;
 } r18_tensor;
 
-/* `base`/`size`: the bytes that the tensors point into; mapped says whether they are to be unmapped. */
+/* The tensors of one file, and the bytes that they point into. */
 typedef struct {
   char *source; /* path or "built-in"; owned */
   const unsigned char *base;
-  size_t size;
-  bool mapped;
+  size_t size;      /* bytes from `base` on */
+  bool mapped;      /* to be unmapped by r18_tensors_clear */
+  bool discardable; /* pages that are dropped come back with the same content, so r18_tensor_release may drop them */
   size_t count;
   r18_tensor *tensor; /* owned array of `count` */
 } r18_tensors;
+
+/* Largest file that is read: F32 weights with 100,000 classes take 250 MB. */
+#define R18_MAX_FILE ((size_t)512 << 20)
 
 /* Maps and reads `path`; the kind (safetensors, zip checkpoint, legacy checkpoint) is told by its first bytes.
  * After success the caller owns *tensors' content (r18_tensors_clear). */
@@ -46,6 +50,10 @@ size_t r18_tensor_count(const r18_tensor *tensor);
 
 /* Converts elements [first, first + count) to float. Not for R18_I64. */
 void r18_tensor_read(const r18_tensor *tensor, size_t first, size_t count, float *out);
+
+/* Largest magnitude among the elements; infinity or NaN if one of them is not finite. 0 for R18_I64. Drops pages that
+ * it has passed as r18_tensor_release does. */
+float r18_tensor_largest(const r18_tensors *tensors, const r18_tensor *tensor);
 
 /* Tells the kernel that the pages under the tensor are not needed for now: they leave the resident set and come
  * back from the file when they are touched again. */

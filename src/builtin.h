@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The files that builtin.S embeds: first byte, and the byte after the last (a 0). */
+#ifndef RESNET18_BUILTIN_H
+#define RESNET18_BUILTIN_H
+
+extern const unsigned char r18_builtin_weights[], r18_builtin_weights_end[]; /* safetensors */
+extern const unsigned char r18_builtin_labels[], r18_builtin_labels_end[];   /* index, wnid, name */
+
+#endif

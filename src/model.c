@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A model: the tensors of ResNet-18, checked to be exactly those, and their batch norms folded on request. */
+#include "model.h"
+
+#include "builtin.h"
+#include "error.h"
+#include "locate.h"
+
+#include <float.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_CLASSES = 100000, MAX_CHANNELS = 512 };
+
+/* torchvision's resnet18: BatchNorm2d's default. */
+static const double norm_epsilon = 1e-5;
+
+const float r18_mean[3] = {0.485f, 0.456f, 0.406f}, r18_std[3] = {0.229f, 0.224f, 0.225f};
+
+const r18_conv_shape r18_convs[R18_CONVS] = {
+    {"conv1", "bn1", 224, 3, 112, 64, 7, 2, 3},
+    {"layer1.0.conv1", "layer1.0.bn1", 56, 64, 56, 64, 3, 1, 1},
+    {"layer1.0.conv2", "layer1.0.bn2", 56, 64, 56, 64, 3, 1, 1},
+    {"layer1.1.conv1", "layer1.1.bn1", 56, 64, 56, 64, 3, 1, 1},
+    {"layer1.1.conv2", "layer1.1.bn2", 56, 64, 56, 64, 3, 1, 1},
+    {"layer2.0.conv1", "layer2.0.bn1", 56, 64, 28, 128, 3, 2, 1},
+    {"layer2.0.conv2", "layer2.0.bn2", 28, 128, 28, 128, 3, 1, 1},
+    {"layer2.0.downsample.0", "layer2.0.downsample.1", 56, 64, 28, 128, 1, 2, 0},
+    {"layer2.1.conv1", "layer2.1.bn1", 28, 128, 28, 128, 3, 1, 1},
+    {"layer2.1.conv2", "layer2.1.bn2", 28, 128, 28, 128, 3, 1, 1},
+    {"layer3.0.conv1", "layer3.0.bn1", 28, 128, 14, 256, 3, 2, 1},
+    {"layer3.0.conv2", "layer3.0.bn2", 14, 256, 14, 256, 3, 1, 1},
+    {"layer3.0.downsample.0", "layer3.0.downsample.1", 28, 128, 14, 256, 1, 2, 0},
+    {"layer3.1.conv1", "layer3.1.bn1", 14, 256, 14, 256, 3, 1, 1},
+    {"layer3.1.conv2", "layer3.1.bn2", 14, 256, 14, 256, 3, 1, 1},
+    {"layer4.0.conv1", "layer4.0.bn1", 14, 256, 7, 512, 3, 2, 1},
+    {"layer4.0.conv2", "layer4.0.bn2", 7, 512, 7, 512, 3, 1, 1},
+    {"layer4.0.downsample.0", "layer4.0.downsample.1", 14, 256, 7, 512, 1, 2, 0},
+    {"layer4.1.conv1", "layer4.1.bn1", 7, 512, 7, 512, 3, 1, 1},
+    {"layer4.1.conv2", "layer4.1.bn2", 7, 512, 7, 512, 3, 1, 1},
+};
+
+/* A batch norm's vectors, in this order. */
+enum { GAMMA, BETA, MEAN, VARIANCE, NORM_PARTS };
+static const char *const norm_part_names[NORM_PARTS] = {"weight", "bias", "running_mean", "running_var"};
+static const char counter_name[] = "num_batches_tracked"; /* training's; nobody needs it here */
+
+struct resnet18_model {
+  atomic_uint references;
+  r18_tensors tensors;
+  const r18_tensor *conv[R18_CONVS], *norm[R18_CONVS][NORM_PARTS], *fc_weight, *fc_bias; /* inside `tensors` */
+  size_t classes;
+  r18_calibration *calibration; /* owned; NULL where there is none */
+  pthread_mutex_t packed_lock;
+  r18_packed_slots packed;
+};
+
+/* ---- Names and shapes ----------------------------------------------------------------------------------- */
+
+static resnet18_status tensor_fail(const resnet18_model *model, const char *name, const char *what,
+                                   resnet18_error *error) {
+  return r18_fail(error, RESNET18_ERROR_FORMAT, "%s: tensor '%s' %s", model->tensors.source, name, what);
+}
+
+static void print_shape(const uint64_t *shape, unsigned dims, char *out, size_t room) {
+  size_t used = (size_t)snprintf(out, room, "[");
+  for (unsigned i = 0; i < dims && used < room; i++)
+    used += (size_t)snprintf(out + used, room - used, i ? ", %ju" : "%ju", (uintmax_t)shape[i]);
+  if (used < room)
+    snprintf(out + used, room - used, "]");
+}
+
+static resnet18_status shape_fail(const resnet18_model *model, const r18_tensor *tensor, const uint64_t *shape,
+                                  unsigned dims, resnet18_error *error) {
+  char is[R18_MAX_DIMS * 22 + 3], must[R18_MAX_DIMS * 22 + 3];
+  print_shape(tensor->shape, tensor->dims, is, sizeof is);
+  print_shape(shape, dims, must, sizeof must);
+  return r18_fail(error, RESNET18_ERROR_FORMAT, "%s: tensor '%s' has the shape %s instead of %s", model->tensors.source,
+                  tensor->name, is, must);
+}
+
+/* The tensor name.part; it must exist, be of floats and have this shape. */
+static resnet18_status find(const resnet18_model *model, const char *name, const char *part, const uint64_t *shape,
+                            unsigned dims, const r18_tensor **tensor, resnet18_error *error) {
+  char full[R18_MAX_NAME];
+  snprintf(full, sizeof full, "%s.%s", name, part);
+  *tensor = r18_tensors_find(&model->tensors, full);
+  if (!*tensor)
+    return tensor_fail(model, full, "is missing", error);
+  if ((*tensor)->dtype == R18_I64)
+    return tensor_fail(model, full, "has the dtype I64 instead of F32, F16 or BF16", error);
+  if ((*tensor)->dims != dims || memcmp((*tensor)->shape, shape, dims * sizeof *shape) != 0)
+    return shape_fail(model, *tensor, shape, dims, error);
+  return RESNET18_OK;
+}
+
+/* The number of classes is what fc.weight says. */
+static resnet18_status find_linear(resnet18_model *model, resnet18_error *error) {
+  const r18_tensor *weight = r18_tensors_find(&model->tensors, "fc.weight");
+  uint64_t shape[] = {weight && weight->dims ? weight->shape[0] : 1000, RESNET18_FEATURES};
+  if (shape[0] < 1 || shape[0] > MAX_CLASSES)
+    return r18_fail(error, RESNET18_ERROR_FORMAT, "%s: tensor 'fc.weight' is for %ju classes instead of 1 to %d",
+                    model->tensors.source, (uintmax_t)shape[0], MAX_CLASSES);
+  resnet18_status status = find(model, "fc", "weight", shape, 2, &model->fc_weight, error);
+  if (!status)
+    status = find(model, "fc", "bias", shape, 1, &model->fc_bias, error);
+  model->classes = (size_t)shape[0];
+  return status;
+}
+
+static resnet18_status find_all(resnet18_model *model, resnet18_error *error) {
+  resnet18_status status = RESNET18_OK;
+  for (unsigned i = 0; i < R18_CONVS && !status; i++) {
+    const r18_conv_shape *conv = &r18_convs[i];
+    const uint64_t shape[] = {conv->out_channels, conv->in_channels, conv->kernel, conv->kernel};
+    status = find(model, conv->name, "weight", shape, 4, &model->conv[i], error);
+    for (unsigned k = 0; k < NORM_PARTS && !status; k++)
+      status = find(model, conv->norm, norm_part_names[k], shape, 1, &model->norm[i][k], error);
+  }
+  return status ? status : find_linear(model, error);
+}
+
+/* Whether `name` is a batch norm's counter. */
+static bool is_counter(const char *name) {
+  for (unsigned i = 0; i < R18_CONVS; i++) {
+    size_t length = strlen(r18_convs[i].norm);
+    if (strncmp(name, r18_convs[i].norm, length) == 0 && name[length] == '.' &&
+        strcmp(name + length + 1, counter_name) == 0)
+      return true;
+  }
+  return false;
+}
+
+static bool is_known(const resnet18_model *model, const r18_tensor *tensor) {
+  bool known = tensor == model->fc_weight || tensor == model->fc_bias;
+  for (unsigned i = 0; i < R18_CONVS && !known; i++) {
+    known = tensor == model->conv[i];
+    for (unsigned k = 0; k < NORM_PARTS && !known; k++)
+      known = tensor == model->norm[i][k];
+  }
+  return known;
+}
+
+/* Nothing but the network's tensors and the counters, which are single integers. */
+static resnet18_status check_rest(const resnet18_model *model, resnet18_error *error) {
+  for (size_t i = 0; i < model->tensors.count; i++) {
+    const r18_tensor *tensor = &model->tensors.tensor[i];
+    if (is_known(model, tensor))
+      continue;
+    if (!is_counter(tensor->name))
+      return tensor_fail(model, tensor->name, "does not belong to ResNet-18", error);
+    if (tensor->dtype != R18_I64 || r18_tensor_count(tensor) != 1)
+      return tensor_fail(model, tensor->name, "is not a single I64", error);
+  }
+  return RESNET18_OK;
+}
+
+/* ---- Values --------------------------------------------------------------------------------------------- */
+
+/* The index of the first value that is not finite, for the message. */
+static size_t first_not_finite(const r18_tensor *tensor) {
+  size_t count = r18_tensor_count(tensor), i = 0;
+  float value = 0.0f;
+  for (; i < count; i++) {
+    r18_tensor_read(tensor, i, 1, &value);
+    if (!isfinite(value))
+      break;
+  }
+  return i;
+}
+
+static resnet18_status check_finite(const resnet18_model *model, const r18_tensor *tensor, float *largest,
+                                    resnet18_error *error) {
+  *largest = r18_tensor_largest(&model->tensors, tensor);
+  if (isfinite(*largest))
+    return RESNET18_OK;
+  return r18_fail(error, RESNET18_ERROR_FORMAT, "%s: tensor '%s' has %s at index %zu", model->tensors.source,
+                  tensor->name, "a value that is not finite", first_not_finite(tensor));
+}
+
+/* Factor and summand that the batch norm of convolution `index` amounts to, of channels [first, first + count). */
+static void norm_as_line(const resnet18_model *model, unsigned index, unsigned first, unsigned count, double *factor,
+                         double *summand) {
+  float part[NORM_PARTS][MAX_CHANNELS];
+  for (unsigned k = 0; k < NORM_PARTS; k++)
+    r18_tensor_read(model->norm[index][k], first, count, part[k]);
+  for (unsigned c = 0; c < count; c++) {
+    factor[c] = part[GAMMA][c] / sqrt(part[VARIANCE][c] + norm_epsilon);
+    summand[c] = part[BETA][c] - part[MEAN][c] * factor[c];
+  }
+}
+
+static resnet18_status check_variance(const resnet18_model *model, unsigned index, resnet18_error *error) {
+  const r18_tensor *tensor = model->norm[index][VARIANCE];
+  float variance[MAX_CHANNELS];
+  r18_tensor_read(tensor, 0, r18_convs[index].out_channels, variance);
+  for (unsigned c = 0; c < r18_convs[index].out_channels; c++)
+    if (variance[c] < 0.0f)
+      return r18_fail(error, RESNET18_ERROR_FORMAT, "%s: tensor '%s' has the negative variance %g at index %u",
+                      model->tensors.source, tensor->name, (double)variance[c], c);
+  return RESNET18_OK;
+}
+
+/* Finite weights and a finite norm can still make an infinite product. `largest` is that of the weights. */
+static resnet18_status check_folded(const resnet18_model *model, unsigned index, float largest, resnet18_error *error) {
+  double factor[MAX_CHANNELS], summand[MAX_CHANNELS];
+  norm_as_line(model, index, 0, r18_convs[index].out_channels, factor, summand);
+  for (unsigned c = 0; c < r18_convs[index].out_channels; c++)
+    if (!(fabs(factor[c]) <= FLT_MAX && fabs(factor[c]) * largest <= FLT_MAX && fabs(summand[c]) <= FLT_MAX))
+      return r18_fail(error, RESNET18_ERROR_FORMAT,
+                      "%s: tensor '%s' overflows when channel %u of '%s' is folded into it", model->tensors.source,
+                      model->conv[index]->name, c, r18_convs[index].norm);
+  return RESNET18_OK;
+}
+
+static resnet18_status check_values(const resnet18_model *model, resnet18_error *error) {
+  float largest, ignored;
+  resnet18_status status = RESNET18_OK;
+  for (unsigned i = 0; i < R18_CONVS && !status; i++) {
+    for (unsigned k = 0; k < NORM_PARTS && !status; k++)
+      status = check_finite(model, model->norm[i][k], &ignored, error);
+    if (!status)
+      status = check_variance(model, i, error);
+    if (!status)
+      status = check_finite(model, model->conv[i], &largest, error);
+    if (!status)
+      status = check_folded(model, i, largest, error);
+    r18_tensor_release(&model->tensors, model->conv[i]);
+  }
+  if (!status)
+    status = check_finite(model, model->fc_weight, &ignored, error);
+  if (!status)
+    status = check_finite(model, model->fc_bias, &ignored, error);
+  r18_tensor_release(&model->tensors, model->fc_weight);
+  return status;
+}
+
+/* ---- Loading -------------------------------------------------------------------------------------------- */
+
+static resnet18_status open_builtin(r18_tensors *tensors, resnet18_error *error) {
+  size_t size = (size_t)(r18_builtin_weights_end - r18_builtin_weights);
+  resnet18_status status = r18_tensors_from_memory("built-in", r18_builtin_weights, size, tensors, error);
+  tensors->discardable = !status; /* a read-only mapping of the library's file */
+  return status;
+}
+
+resnet18_status resnet18_model_load(const char *path, resnet18_model **model, resnet18_error *error) {
+  char *located = NULL;
+  *model = NULL;
+  resnet18_model *m = calloc(1, sizeof *m);
+  if (!m)
+    return r18_fail_memory(error, sizeof *m);
+  atomic_init(&m->references, 1);
+  pthread_mutex_init(&m->packed_lock, NULL);
+  resnet18_status status = path ? RESNET18_OK : r18_locate_weights(&located, error);
+  if (!status && (path || located))
+    status = r18_tensors_open(path ? path : located, &m->tensors, error);
+  else if (!status)
+    status = open_builtin(&m->tensors, error);
+  if (!status)
+    status = find_all(m, error);
+  if (!status)
+    status = check_rest(m, error);
+  if (!status)
+    status = check_values(m, error);
+  free(located);
+  if (status) {
+    resnet18_model_unref(m);
+    return status;
+  }
+  *model = m;
+  return r18_ok(error);
+}
+
+resnet18_model *resnet18_model_ref(resnet18_model *model) {
+  atomic_fetch_add_explicit(&model->references, 1, memory_order_relaxed);
+  return model;
+}
+
+void resnet18_model_unref(resnet18_model *model) {
+  if (!model || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1)
+    return;
+  pthread_mutex_destroy(&model->packed_lock);
+  r18_tensors_clear(&model->tensors);
+  free(model);
+}
+
+/* ---- Reading -------------------------------------------------------------------------------------------- */
+
+size_t resnet18_model_classes(const resnet18_model *model) {
+  return model->classes;
+}
+
+const char *resnet18_model_source(const resnet18_model *model) {
+  return model->tensors.source;
+}
+
+bool resnet18_model_calibrated(const resnet18_model *model) {
+  return model->calibration != NULL;
+}
+
+bool resnet18_model_class_row(const resnet18_model *model, size_t index, float *row) {
+  if (index >= model->classes)
+    return false;
+  r18_tensor_read(model->fc_weight, index * RESNET18_FEATURES, RESNET18_FEATURES, row);
+  return true;
+}
+
+void r18_model_conv(const resnet18_model *model, unsigned index, unsigned first, unsigned count, float *weights,
+                    float *bias) {
+  const r18_conv_shape *conv = &r18_convs[index];
+  size_t filter = (size_t)conv->in_channels * conv->kernel * conv->kernel;
+  double factor[MAX_CHANNELS], summand[MAX_CHANNELS];
+  norm_as_line(model, index, first, count, factor, summand);
+  for (unsigned c = 0; c < count; c++) {
+    float *w = weights + c * filter, f = (float)factor[c];
+    r18_tensor_read(model->conv[index], (first + c) * filter, filter, w);
+    for (size_t i = 0; i < filter; i++)
+      w[i] *= f;
+    bias[c] = (float)summand[c];
+  }
+}
+
+void r18_model_linear(const resnet18_model *model, unsigned first, unsigned count, float *weights, float *bias) {
+  r18_tensor_read(model->fc_weight, (size_t)first * RESNET18_FEATURES, (size_t)count * RESNET18_FEATURES, weights);
+  r18_tensor_read(model->fc_bias, first, count, bias);
+}
+
+void r18_model_release(const resnet18_model *model, unsigned index) {
+  r18_tensor_release(&model->tensors, index < R18_CONVS ? model->conv[index] : model->fc_weight);
+}
+
+const r18_calibration *r18_model_calibration(const resnet18_model *model) {
+  return model->calibration;
+}
+
+r18_packed_slots *r18_model_lock_packed(resnet18_model *model) {
+  pthread_mutex_lock(&model->packed_lock);
+  return &model->packed;
+}
+
+void r18_model_unlock_packed(resnet18_model *model) {
+  pthread_mutex_unlock(&model->packed_lock);
+}

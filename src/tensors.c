@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Weight files in memory, and their numbers.
+ *
+ * A weight file belongs to somebody else, who may overwrite or shorten it while the model is in use: `cp
+ * new.safetensors weights.safetensors` does both. Reading a shortened file through a mapping of it ends in SIGBUS, and
+ * an overwritten one changes weights that have been checked. So the file's bytes are copied once, into a memory file
+ * (memfd_create) that nobody else can reach, and that is what is mapped. Its pages count in the resident set only while
+ * they are in the page table; once the weights are packed they are dropped from there (r18_tensor_release) and come
+ * back when they are touched. The built-in weights need no copy: they are part of the library's file, which is
+ * replaced, not rewritten. */
+#include "tensors.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3 */
+#endif
+
+/* ---- Files ---------------------------------------------------------------------------------------------- */
+
+static resnet18_status fail_errno(resnet18_error *error, const char *path, const char *what) {
+  return r18_fail(error, RESNET18_ERROR_IO, "%s: %s: %s", path, what, strerrordesc_np(errno));
+}
+
+static resnet18_status open_regular(const char *path, int *fd, size_t *size, resnet18_error *error) {
+  struct stat info;
+  *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a FIFO without a writer must not block */
+  if (*fd < 0)
+    return fail_errno(error, path, "cannot be opened");
+  if (fstat(*fd, &info) != 0)
+    return fail_errno(error, path, "cannot be examined");
+  if (!S_ISREG(info.st_mode))
+    return r18_fail(error, RESNET18_ERROR_IO, "%s: is not a regular file", path);
+  if ((uintmax_t)info.st_size > R18_MAX_FILE)
+    return r18_fail(error, RESNET18_ERROR_FORMAT, "%s: has %ju bytes, more than the %zu that weights may have", path,
+                    (uintmax_t)info.st_size, R18_MAX_FILE);
+  *size = (size_t)info.st_size;
+  return RESNET18_OK;
+}
+
+/* Reads exactly `count` bytes. */
+static resnet18_status read_at(int fd, const char *path, void *out, size_t count, size_t offset,
+                               resnet18_error *error) {
+  for (size_t done = 0; done < count;) {
+    ssize_t got = pread(fd, (char *)out + done, count - done, (off_t)(offset + done));
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      return fail_errno(error, path, "cannot be read");
+    if (got == 0)
+      return r18_fail(error, RESNET18_ERROR_IO, "%s: became shorter while it was read", path);
+    done += (size_t)got;
+  }
+  return RESNET18_OK;
+}
+
+static resnet18_status copy_blocks(int fd, int memory, const char *path, size_t size, resnet18_error *error) {
+  enum { BLOCK = 128 * 1024 }; /* stays in the second-level cache between the two copies */
+  resnet18_status status = RESNET18_OK;
+  char *block = malloc(BLOCK);
+  if (!block)
+    return r18_fail_memory(error, BLOCK);
+  for (size_t offset = 0; offset < size && !status;) {
+    size_t count = size - offset < BLOCK ? size - offset : BLOCK;
+    status = read_at(fd, path, block, count, offset, error);
+    ssize_t put = status ? 0 : write(memory, block, count);
+    if (!status && put != (ssize_t)count)
+      status = r18_fail_memory(error, size);
+    offset += count;
+  }
+  free(block);
+  return status;
+}
+
+/* The file's bytes in a memory file of our own; MAP_FAILED in *base if the system has none. */
+static resnet18_status copy_to_memory_file(int fd, const char *path, size_t size, void **base, resnet18_error *error) {
+  *base = MAP_FAILED;
+  int memory = memfd_create("resnet18-weights", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+  if (memory < 0 && errno == EINVAL)
+    memory = memfd_create("resnet18-weights", MFD_CLOEXEC);
+  if (memory < 0)
+    return RESNET18_OK;
+  resnet18_status status = copy_blocks(fd, memory, path, size, error);
+  if (!status)
+    *base = mmap(NULL, size, PROT_READ, MAP_SHARED, memory, 0);
+  close(memory);
+  return status;
+}
+
+/* Where there are no memory files: private memory, which stays resident as long as the model lives. */
+static resnet18_status copy_to_private_memory(int fd, const char *path, size_t size, void **base,
+                                              resnet18_error *error) {
+  *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (*base == MAP_FAILED)
+    return r18_fail_memory(error, size);
+  resnet18_status status = read_at(fd, path, *base, size, 0, error);
+  if (status) {
+    munmap(*base, size);
+    *base = MAP_FAILED;
+    return status;
+  }
+  mprotect(*base, size, PROT_READ);
+  return RESNET18_OK;
+}
+
+static resnet18_status copy_file(int fd, size_t size, r18_tensors *tensors, resnet18_error *error) {
+  void *base;
+  resnet18_status status = copy_to_memory_file(fd, tensors->source, size, &base, error);
+  tensors->discardable = base != MAP_FAILED;
+  if (!status && base == MAP_FAILED)
+    status = copy_to_private_memory(fd, tensors->source, size, &base, error);
+  if (status)
+    return status;
+  tensors->base = base;
+  tensors->size = size;
+  tensors->mapped = true;
+  return RESNET18_OK;
+}
+
+typedef resnet18_status (*tensor_reader)(r18_tensors *tensors, resnet18_error *error);
+
+/* Which reader understands a file that begins with these bytes. */
+static tensor_reader reader_of(const unsigned char *start, size_t count) {
+  if (count >= 9 && start[8] == '{')
+    return r18_safetensors_read;
+  return NULL;
+}
+
+/* ---- Opening -------------------------------------------------------------------------------------------- */
+
+resnet18_status r18_tensors_open(const char *path, r18_tensors *tensors, resnet18_error *error) {
+  int fd = -1;
+  size_t size = 0;
+  unsigned char start[16] = {0};
+  tensor_reader read = NULL;
+  *tensors = (r18_tensors){.source = strdup(path)};
+  if (!tensors->source)
+    return r18_fail_memory(error, strlen(path) + 1);
+  resnet18_status status = open_regular(path, &fd, &size, error);
+  size_t known = size < sizeof start ? size : sizeof start;
+  if (!status && size == 0)
+    status = r18_fail(error, RESNET18_ERROR_FORMAT, "%s: is empty", path);
+  if (!status)
+    status = read_at(fd, path, start, known, 0, error);
+  if (!status && !(read = reader_of(start, known)))
+    status = r18_fail(error, RESNET18_ERROR_FORMAT, "%s: is not a safetensors file", path);
+  if (!status)
+    status = copy_file(fd, size, tensors, error);
+  if (!status)
+    status = read(tensors, error);
+  if (fd >= 0)
+    close(fd);
+  if (status)
+    r18_tensors_clear(tensors);
+  return status;
+}
+
+resnet18_status r18_tensors_from_memory(const char *source, const void *base, size_t size, r18_tensors *tensors,
+                                        resnet18_error *error) {
+  *tensors = (r18_tensors){.source = strdup(source), .base = base, .size = size};
+  if (!tensors->source)
+    return r18_fail_memory(error, strlen(source) + 1);
+  resnet18_status status = r18_safetensors_read(tensors, error);
+  if (status)
+    r18_tensors_clear(tensors);
+  return status;
+}
+
+void r18_tensors_clear(r18_tensors *tensors) {
+  if (tensors->mapped)
+    munmap((void *)tensors->base, tensors->size);
+  free(tensors->tensor);
+  free(tensors->source);
+  *tensors = (r18_tensors){0};
+}
+
+const r18_tensor *r18_tensors_find(const r18_tensors *tensors, const char *name) {
+  for (size_t i = 0; i < tensors->count; i++)
+    if (strcmp(tensors->tensor[i].name, name) == 0)
+      return &tensors->tensor[i];
+  return NULL;
+}
+
+size_t r18_tensor_count(const r18_tensor *tensor) {
+  size_t count = 1;
+  for (unsigned i = 0; i < tensor->dims; i++)
+    count *= tensor->shape[i];
+  return count;
+}
+
+/* ---- Pages ---------------------------------------------------------------------------------------------- */
+
+/* Drops the pages under [first, end), the partial ones at its ends included as far as they belong to the file: they too
+ * come back unchanged. */
+static void drop_pages(const r18_tensors *tensors, const unsigned char *first, const unsigned char *end) {
+  if (!tensors->discardable)
+    return;
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t low = ((uintptr_t)tensors->base + page - 1) & ~(page - 1);
+  uintptr_t high = (uintptr_t)tensors->base + tensors->size;
+  uintptr_t from = (uintptr_t)first & ~(page - 1), to = ((uintptr_t)end + page - 1) & ~(page - 1);
+  high = tensors->mapped ? (high + page - 1) & ~(page - 1) : high & ~(page - 1);
+  from = from < low ? low : from;
+  to = to > high ? high : to;
+  if (from < to)
+    madvise((void *)from, to - from, MADV_DONTNEED); /* a failure only means that they stay */
+}
+
+void r18_tensor_release(const r18_tensors *tensors, const r18_tensor *tensor) {
+  drop_pages(tensors, tensor->data, tensor->data + tensor->bytes);
+}
+
+/* ---- Numbers -------------------------------------------------------------------------------------------- */
+
+/* The loops below are written so that the compiler turns them into vector code on every target: fixed-size blocks of
+ * aligned memory, no branches. */
+enum { BLOCK_VALUES = 4096 };
+
+static float float_of_bits(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/* IEEE 754 binary16 to binary32, exact. A subnormal is rebuilt as 2^-14 * (1 + m / 1024) - 2^-14, with normal numbers
+ * only, so that a thread that flushes denormals reads the same weights. */
+static inline float float_of_half(uint16_t half) {
+  uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13, sign = (uint32_t)(half & 0x8000) << 16;
+  uint32_t normal = magnitude + ((127 - 15) << 23);
+  uint32_t infinite = magnitude + ((255 - 31) << 23); /* infinity, NaN */
+  union {
+    uint32_t bits;
+    float value;
+  } result, small = {.bits = magnitude + ((127 - 14) << 23)};
+  small.value -= 0x1p-14f;
+  result.bits = magnitude >= (31u << 23) ? infinite : normal;
+  result.bits = magnitude < (1u << 23) ? small.bits : result.bits;
+  result.bits |= sign;
+  return result.value;
+}
+
+static void read_halves(const unsigned char *data, size_t count, float *out) {
+  uint16_t half[BLOCK_VALUES];
+  for (size_t first = 0; first < count; first += BLOCK_VALUES) {
+    size_t n = count - first < BLOCK_VALUES ? count - first : BLOCK_VALUES;
+    memcpy(half, data + 2 * first, 2 * n);
+    for (size_t i = 0; i < n; i++)
+      out[first + i] = float_of_half(half[i]);
+  }
+}
+
+static void read_bfloats(const unsigned char *data, size_t count, float *out) {
+  for (size_t i = 0; i < count; i++) {
+    uint16_t value;
+    memcpy(&value, data + 2 * i, sizeof value);
+    uint32_t bits = (uint32_t)value << 16;
+    memcpy(&out[i], &bits, sizeof bits);
+  }
+}
+
+void r18_tensor_read(const r18_tensor *tensor, size_t first, size_t count, float *out) {
+  if (tensor->dtype == R18_F32)
+    memcpy(out, tensor->data + 4 * first, 4 * count);
+  else if (tensor->dtype == R18_F16)
+    read_halves(tensor->data + 2 * first, count, out);
+  else
+    read_bfloats(tensor->data + 2 * first, count, out);
+}
+
+/* Without their sign bits, floats of any width order like integers, infinity and NaN above all numbers. */
+static int16_t largest_bits16(const unsigned char *data, size_t count) {
+  int16_t largest = 0;
+  for (size_t i = 0; i < count; i++) {
+    int16_t value;
+    memcpy(&value, data + 2 * i, sizeof value);
+    value &= 0x7fff;
+    largest = value > largest ? value : largest;
+  }
+  return largest;
+}
+
+static int32_t largest_bits32(const unsigned char *data, size_t count) {
+  int32_t largest = 0;
+  for (size_t i = 0; i < count; i++) {
+    int32_t value;
+    memcpy(&value, data + 4 * i, sizeof value);
+    value &= 0x7fffffff;
+    largest = value > largest ? value : largest;
+  }
+  return largest;
+}
+
+/* Bits of the largest magnitude among `bytes` bytes of the dtype. */
+static int32_t largest_bits(r18_dtype dtype, const unsigned char *data, size_t bytes) {
+  return dtype == R18_F32 ? largest_bits32(data, bytes / 4) : largest_bits16(data, bytes / 2);
+}
+
+float r18_tensor_largest(const r18_tensors *tensors, const r18_tensor *tensor) {
+  enum { STEP = 512 * 1024 };
+  int32_t bits = 0;
+  if (tensor->dtype == R18_I64)
+    return 0.0f;
+  for (size_t first = 0; first < tensor->bytes; first += STEP) {
+    size_t count = tensor->bytes - first < STEP ? tensor->bytes - first : STEP;
+    int32_t largest = largest_bits(tensor->dtype, tensor->data + first, count);
+    bits = largest > bits ? largest : bits;
+    if (count == STEP)
+      drop_pages(tensors, tensor->data + first, tensor->data + first + count);
+  }
+  if (tensor->dtype == R18_F16)
+    return float_of_half((uint16_t)bits);
+  return float_of_bits(tensor->dtype == R18_F32 ? (uint32_t)bits : (uint32_t)bits << 16);
+}
