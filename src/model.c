@@ -248,32 +248,46 @@ static resnet18_status open_builtin(r18_tensors *tensors, resnet18_error *error)
   return status;
 }
 
-resnet18_status resnet18_model_load(const char *path, resnet18_model **model, resnet18_error *error) {
-  char *located = NULL;
+static resnet18_status check_model(resnet18_model *model, resnet18_error *error) {
+  resnet18_status status = find_all(model, error);
+  if (!status)
+    status = check_rest(model, error);
+  if (!status)
+    status = check_values(model, error);
+  return status;
+}
+
+/* `path` NULL: the built-in weights. */
+static resnet18_status load(const char *path, resnet18_model **model, resnet18_error *error) {
   *model = NULL;
   resnet18_model *m = calloc(1, sizeof *m);
   if (!m)
     return r18_fail_memory(error, sizeof *m);
   atomic_init(&m->references, 1);
   pthread_mutex_init(&m->packed_lock, NULL);
-  resnet18_status status = path ? RESNET18_OK : r18_locate_weights(&located, error);
-  if (!status && (path || located))
-    status = r18_tensors_open(path ? path : located, &m->tensors, error);
-  else if (!status)
-    status = open_builtin(&m->tensors, error);
+  resnet18_status status = path ? r18_tensors_open(path, &m->tensors, error) : open_builtin(&m->tensors, error);
   if (!status)
-    status = find_all(m, error);
-  if (!status)
-    status = check_rest(m, error);
-  if (!status)
-    status = check_values(m, error);
-  free(located);
+    status = check_model(m, error);
   if (status) {
     resnet18_model_unref(m);
     return status;
   }
   *model = m;
   return r18_ok(error);
+}
+
+resnet18_status resnet18_model_load(const char *path, resnet18_model **model, resnet18_error *error) {
+  char *located = NULL;
+  resnet18_status status = path ? RESNET18_OK : r18_locate_weights(&located, error);
+  *model = NULL;
+  if (!status)
+    status = load(path ? path : located, model, error);
+  free(located);
+  return status;
+}
+
+resnet18_status r18_model_load_builtin(resnet18_model **model, resnet18_error *error) {
+  return load(NULL, model, error);
 }
 
 resnet18_model *resnet18_model_ref(resnet18_model *model) {
