@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What tests need to know of the preprocessing. */
+#ifndef RESNET18_PREPROCESS_H
+#define RESNET18_PREPROCESS_H
+
+#include "kernels/resize.h"
+#include "resnet18.h"
+
+/* Uses these kernels instead of the best ones that the processor may use. */
+void r18_preprocessor_use(resnet18_preprocessor *preprocessor, const r18_resize_kernels *kernels);
+
+/* The set whose kernels are used. */
+r18_cpu_set r18_preprocessor_set(const resnet18_preprocessor *preprocessor);
+
+#endif
