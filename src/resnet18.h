@@ -279,7 +279,8 @@ typedef struct {
   float score; /* 0..1 */
 } resnet18_class;
 
-/* Scores that sum to 1, stable for logits of any size. In place is allowed. */
+/* Scores that sum to 1, stable for logits of any size. -infinity scores 0; infinite logits share the 1 among them, and
+ * logits that are all -infinity share it equally. One NaN makes every score NaN. In place is allowed. */
 RESNET18_API void resnet18_softmax(const float *logits, size_t classes, float *scores);
 
 /* The `k` best classes with a score of at least `threshold`, best first, equal scores by index. Returns how many
@@ -287,7 +288,7 @@ RESNET18_API void resnet18_softmax(const float *logits, size_t classes, float *s
 RESNET18_API size_t resnet18_top_k(const float *scores, size_t classes, size_t k, float threshold,
                                    resnet18_class *best);
 
-/* Normalised entropy of the scores: 0 = certain, 1 = all classes alike. */
+/* Normalised entropy of the scores: 0 = certain, 1 = all classes alike. 0 for a single class, NaN if a score is. */
 RESNET18_API float resnet18_uncertainty(const float *scores, size_t classes);
 
 /* ---- Self-test ---------------------------------------------------------------------------------------- */

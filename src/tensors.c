@@ -11,14 +11,12 @@
 #include "tensors.h"
 
 #include "error.h"
+#include "file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
@@ -26,42 +24,6 @@
 #endif
 
 /* ---- Files ---------------------------------------------------------------------------------------------- */
-
-static resnet18_status fail_errno(resnet18_error *error, const char *path, const char *what) {
-  return r18_fail(error, RESNET18_ERROR_IO, "%s: %s: %s", path, what, strerrordesc_np(errno));
-}
-
-static resnet18_status open_regular(const char *path, int *fd, size_t *size, resnet18_error *error) {
-  struct stat info;
-  *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* a FIFO without a writer must not block */
-  if (*fd < 0)
-    return fail_errno(error, path, "cannot be opened");
-  if (fstat(*fd, &info) != 0)
-    return fail_errno(error, path, "cannot be examined");
-  if (!S_ISREG(info.st_mode))
-    return r18_fail(error, RESNET18_ERROR_IO, "%s: is not a regular file", path);
-  if ((uintmax_t)info.st_size > R18_MAX_FILE)
-    return r18_fail(error, RESNET18_ERROR_FORMAT, "%s: has %ju bytes, more than the %zu that weights may have", path,
-                    (uintmax_t)info.st_size, R18_MAX_FILE);
-  *size = (size_t)info.st_size;
-  return RESNET18_OK;
-}
-
-/* Reads exactly `count` bytes. */
-static resnet18_status read_at(int fd, const char *path, void *out, size_t count, size_t offset,
-                               resnet18_error *error) {
-  for (size_t done = 0; done < count;) {
-    ssize_t got = pread(fd, (char *)out + done, count - done, (off_t)(offset + done));
-    if (got < 0 && errno == EINTR)
-      continue;
-    if (got < 0)
-      return fail_errno(error, path, "cannot be read");
-    if (got == 0)
-      return r18_fail(error, RESNET18_ERROR_IO, "%s: became shorter while it was read", path);
-    done += (size_t)got;
-  }
-  return RESNET18_OK;
-}
 
 static resnet18_status copy_blocks(int fd, int memory, const char *path, size_t size, resnet18_error *error) {
   enum { BLOCK = 128 * 1024 }; /* stays in the second-level cache between the two copies */
@@ -71,7 +33,7 @@ static resnet18_status copy_blocks(int fd, int memory, const char *path, size_t 
     return r18_fail_memory(error, BLOCK);
   for (size_t offset = 0; offset < size && !status;) {
     size_t count = size - offset < BLOCK ? size - offset : BLOCK;
-    status = read_at(fd, path, block, count, offset, error);
+    status = r18_file_read(fd, path, block, count, offset, error);
     ssize_t put = status ? 0 : write(memory, block, count);
     if (!status && put != (ssize_t)count)
       status = r18_fail_memory(error, size);
@@ -102,7 +64,7 @@ static resnet18_status copy_to_private_memory(int fd, const char *path, size_t s
   *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (*base == MAP_FAILED)
     return r18_fail_memory(error, size);
-  resnet18_status status = read_at(fd, path, *base, size, 0, error);
+  resnet18_status status = r18_file_read(fd, path, *base, size, 0, error);
   if (status) {
     munmap(*base, size);
     *base = MAP_FAILED;
@@ -145,12 +107,10 @@ resnet18_status r18_tensors_open(const char *path, r18_tensors *tensors, resnet1
   *tensors = (r18_tensors){.source = strdup(path)};
   if (!tensors->source)
     return r18_fail_memory(error, strlen(path) + 1);
-  resnet18_status status = open_regular(path, &fd, &size, error);
+  resnet18_status status = r18_file_open(path, R18_MAX_FILE, &fd, &size, error);
   size_t known = size < sizeof start ? size : sizeof start;
-  if (!status && size == 0)
-    status = r18_fail(error, RESNET18_ERROR_FORMAT, "%s: is empty", path);
   if (!status)
-    status = read_at(fd, path, start, known, 0, error);
+    status = r18_file_read(fd, path, start, known, 0, error);
   if (!status && !(read = reader_of(start, known)))
     status = r18_fail(error, RESNET18_ERROR_FORMAT, "%s: is not a safetensors file", path);
   if (!status)
