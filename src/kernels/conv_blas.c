@@ -3,7 +3,7 @@
  * OpenBLAS.
  *
  * Packed weights as in conv_direct.c: bias, then [kernel y][kernel x][in_channels][out_channels], which is the
- * right-hand matrix. A unit is one output row. */
+ * right-hand matrix. A unit is one such block of rows. */
 #include "kernels.h"
 
 #include "../blas.h"
@@ -12,10 +12,6 @@
 #include <string.h>
 
 extern const r18_conv_kernel r18_conv_direct_c;
-
-static bool accepts(const r18_conv *conv) {
-  return r18_blas_gemm() != NULL;
-}
 
 static size_t packed_bytes(const r18_conv *conv) {
   return r18_conv_direct_c.packed_bytes(conv);
@@ -28,6 +24,10 @@ static bool pack(const r18_conv *conv, unsigned first, const float *weights, con
 /* Rows in one product: enough pixels for the GEMM to be efficient, few enough for the patches to stay in cache. */
 static unsigned block_rows(unsigned width) {
   return width >= 56 ? 1 : width >= 28 ? 2 : width >= 14 ? 7 : 7;
+}
+
+static bool accepts(const r18_conv *conv) {
+  return r18_blas_gemm() != NULL && conv->out_size % block_rows(conv->out_size) == 0;
 }
 
 static size_t patch_floats(const r18_conv *conv) {
