@@ -3,7 +3,8 @@
 
     count.py [--failed N] TESTLOG.json...
 
-A cmocka program counts as as many tests as it says it ran; any other program as one. Each skip is printed with its
+A program that speaks as cmocka does, or in the Test Anything Protocol, counts as as many tests as it says it ran;
+any other program as one. Each skip is printed with its
 reason, each failure by name. --failed adds failures that happened outside (a build that broke). The last line is
 "N passed, M failed" or "N passed, M failed, K skipped"; the exit status is 0 only if nothing failed and something
 passed."""
@@ -15,7 +16,9 @@ import sys
 PASSED = re.compile(r"^\[  PASSED  \] (\d+) test\(s\)", re.M)
 FAILED = re.compile(r"^\[  FAILED  \] (\d+) test\(s\), listed below", re.M)
 SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) test\(s\), listed below", re.M)
+TAP = re.compile(r"^(not )?ok \d+(?: - )?(.*?)(?: # SKIP *(.*))?$", re.M)
 ONE_SKIPPED = re.compile(r"(?:^(.*)\n)?^\[  SKIPPED \] (?!\d+ test\(s\))(.+)$", re.M)
+ONE_FAILED = re.compile(r"^\[  FAILED  \] (?!\d+ test\(s\))(.+)$", re.M)
 
 
 def number(pattern, text):
@@ -27,25 +30,46 @@ def last_line(text):
     return lines[-1].strip() if lines else "no reason given"
 
 
+def count_tap(name, output):
+    """(passed, failed, skipped, lines to print) of a program's lines in the Test Anything Protocol."""
+    passed, failed, skipped, lines = 0, 0, 0, []
+    for wrong, test, reason in TAP.findall(output):
+        if reason:
+            skipped += 1
+            lines.append(f"skipped {name}, {test}: {reason}")
+        elif wrong:
+            failed += 1
+            lines.append(f"FAILED {name}, {test}")
+        else:
+            passed += 1
+    return passed, failed, skipped, lines
+
+
+def count_cmocka(name, output):
+    """The same of a cmocka program's output."""
+    lines, seen = [], set()
+    for reason, test in ONE_SKIPPED.findall(output):
+        if test not in seen:
+            seen.add(test)
+            reason = reason if reason and not reason.startswith("[") else "no reason given"
+            lines.append(f"skipped {name}, {test}: {reason}")
+    lines += [f"FAILED {name}, {test}" for test in dict.fromkeys(ONE_FAILED.findall(output))]
+    return number(PASSED, output), number(FAILED, output), number(SKIPPED, output), lines
+
+
 def count(run):
     """(passed, failed, skipped, lines to print) of one entry of a testlog."""
     name, result = run["name"], run["result"]
     output = run.get("stdout", "") + "\n" + run.get("stderr", "")
     if result == "SKIP":
         return 0, 0, 1, [f"skipped {name}: {last_line(output)}"]
-    passed, failed, skipped = number(PASSED, output), number(FAILED, output), number(SKIPPED, output)
-    lines = [f"FAILED {name}"] if result not in ("OK", "EXPECTEDFAIL") else []
-    if not passed + failed + skipped:
-        passed = 0 if lines else 1
-    if lines and not failed:  # a crash, a leak, a time-out: something that the program itself did not count
+    passed, failed, skipped, lines = (count_tap if "\n1.." in "\n" + output else count_cmocka)(name, output)
+    wrong = result not in ("OK", "EXPECTEDFAIL")
+    if wrong and not failed:  # a crash, a leak, a time-out: something that the program itself did not count
         failed = 1
-        lines = [f"FAILED {name}: {result.lower()}, exit status {run.get('returncode')}"]
-    seen = set()
-    for reason, test in ONE_SKIPPED.findall(output):
-        if test not in seen and not test.startswith(" "):
-            seen.add(test)
-            reason = reason if reason and not reason.startswith("[") else "no reason given"
-            lines.append(f"skipped {name}, {test}: {reason}")
+        lines.append(f"FAILED {name}: {result.lower()}, exit status {run.get('returncode')}")
+    if not passed + failed + skipped:
+        passed = 1
     return passed, failed, skipped, lines
 
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """Makes src/selftest_golden.h: what torch says about a few made-up pictures, with the weights of weights/.
 
     python3 -m venv /tmp/golden && . /tmp/golden/bin/activate

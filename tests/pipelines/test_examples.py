@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs the scripts of examples/pipelines and the programs of examples/apps against local sources.
+
+    test_examples.py WATCH PICTURE [RTSP-SERVER]"""
+import os
+import sys
+import tempfile
+
+import camera
+import launch
+
+WATCH, PICTURE, *SERVER = sys.argv[1:]
+CLIP = os.path.join(launch.MEDIA, "bigbuckbunny.mp4")
+SCRIPTS = "examples/pipelines/"
+
+
+def file():
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "labelled.mp4")
+        launch.run([SCRIPTS + "file.sh", CLIP, out])
+        run = launch.launch(f"filesrc location={out} ! decodebin ! videoconvert ! resnet18classify mode=sync "
+                            "post-messages=all ! fakesink")
+        launch.equal(len(run.results), 132, "frames in the labelled video")
+
+
+def webcam():
+    run = launch.run([SCRIPTS + "webcam.sh"], CAMERA=camera.WEBCAM, SINK="fakesink sync=true")
+    launch.equal(run.labels(), ["tiger cat"], "labels of a picture that does not change")
+
+
+def rtsp():
+    if not SERVER:
+        return "there is no gst-rtsp-server to stand in for the camera"
+    with camera.rtsp(SERVER[0]) as url:
+        run = launch.run([SCRIPTS + "rtsp.sh", url], timeout=120)
+    launch.check("king penguin" in run.labels(), f"labels {run.labels()}")
+
+
+def wrong_usage():
+    for script in ("file.sh", "rtsp.sh"):
+        run = launch.run([SCRIPTS + script], must_work=False)
+        launch.equal(run.status, 2, f"exit status of {script} without arguments")
+        launch.check("usage" in run.output, f"{script} says how it is used")
+
+
+def watch_file():
+    run = launch.run([WATCH, "file://" + CLIP])
+    launch.check("king penguin" in run.output, "the label is printed")
+
+
+def watch_pipeline():
+    run = launch.run([WATCH, camera.WEBCAM])
+    launch.check("tiger cat" in run.output, "the label is printed")
+
+
+def watch_nothing():
+    run = launch.run([WATCH, "file:///nonexistent.mp4"], must_work=False)
+    launch.equal(run.status, 1, "exit status")
+    launch.check("nonexistent" in run.output, "the file is named")
+
+
+def picture():
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "coffee.ppm")
+        launch.launch(f"filesrc location={{media}}/coffee.png ! pngdec ! videoconvert ! pnmenc ! filesink location={out}")
+        run = launch.run(f"{PICTURE} < {out}")
+    score, label = run.output.splitlines()[0].split(None, 1)
+    launch.equal(label, "espresso", "label")
+    launch.near(float(score), 0.906, 0.01, "score")
+
+
+launch.main([("file.sh", file), ("webcam.sh", webcam), ("rtsp.sh", rtsp), ("usage", wrong_usage),
+             ("watch, a file", watch_file), ("watch, a pipeline", watch_pipeline), ("watch, no file", watch_nothing),
+             ("picture", picture)])
