@@ -324,6 +324,10 @@ bool resnet18_model_class_row(const resnet18_model *model, size_t index, float *
   return true;
 }
 
+const r18_tensors *r18_model_tensors(const resnet18_model *model) {
+  return &model->tensors;
+}
+
 void r18_model_conv(const resnet18_model *model, unsigned index, unsigned first, unsigned count, float *weights,
                     float *bias) {
   const r18_conv_shape *conv = &r18_convs[index];

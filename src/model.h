@@ -27,6 +27,9 @@ typedef struct r18_calibration r18_calibration;
 /* The weights in the library itself, whatever the default is. */
 resnet18_status r18_model_load_builtin(resnet18_model **model, resnet18_error *error);
 
+/* All that the file has, the batch norms' counters included. */
+const r18_tensors *r18_model_tensors(const resnet18_model *model);
+
 /* Output channels [first, first + count) of convolution `index` of r18_convs, its batch norm folded in:
  * weights [count][in_channels][kernel][kernel] (OIHW), w * gamma / sqrt(var + 1e-5); bias [count], beta - mean * gamma
  * / sqrt(var + 1e-5). */

@@ -90,10 +90,15 @@ static resnet18_status copy_file(int fd, size_t size, r18_tensors *tensors, resn
 
 typedef resnet18_status (*tensor_reader)(r18_tensors *tensors, resnet18_error *error);
 
-/* Which reader understands a file that begins with these bytes. */
+/* Which reader understands a file that begins with these bytes. They do not meet: a header of less than 16 MiB has a 0
+ * in the fourth byte of its length, zip's mark has not; a pickle of torch.save has no '{' in that place. */
 static tensor_reader reader_of(const unsigned char *start, size_t count) {
+  if (count >= 4 && (memcmp(start, "PK\3\4", 4) == 0 || memcmp(start, "PK\5\6", 4) == 0))
+    return r18_checkpoint_read;
   if (count >= 9 && start[8] == '{')
     return r18_safetensors_read;
+  if (count >= 2 && start[0] == 0x80 && start[1] >= 2 && start[1] <= 5) /* a pickle's protocol */
+    return r18_checkpoint_read;
   return NULL;
 }
 
@@ -112,7 +117,7 @@ resnet18_status r18_tensors_open(const char *path, r18_tensors *tensors, resnet1
   if (!status)
     status = r18_file_read(fd, path, start, known, 0, error);
   if (!status && !(read = reader_of(start, known)))
-    status = r18_fail(error, RESNET18_ERROR_FORMAT, "%s: is not a safetensors file", path);
+    status = r18_fail(error, RESNET18_ERROR_FORMAT, "%s: is neither a safetensors file nor a PyTorch checkpoint", path);
   if (!status)
     status = copy_file(fd, size, tensors, error);
   if (!status)

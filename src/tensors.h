@@ -63,7 +63,8 @@ void r18_tensor_release(const r18_tensors *tensors, const r18_tensor *tensor);
 resnet18_status r18_safetensors_read(r18_tensors *tensors, resnet18_error *error);
 resnet18_status r18_checkpoint_read(r18_tensors *tensors, resnet18_error *error);
 
-/* Writes a safetensors file beside `path`, then renames it. */
+/* Writes a safetensors file beside `path`, then renames it. The order is that of the safetensors library: wide dtypes
+ * first, names within. */
 resnet18_status r18_safetensors_write(const r18_tensors *tensors, const char *path, resnet18_error *error);
 
 #endif
