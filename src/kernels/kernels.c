@@ -8,17 +8,26 @@ extern const r18_conv_kernel r18_conv_direct_c, r18_conv_blas_c;
 #if defined(__x86_64__)
 extern const r18_conv_kernel r18_conv_winograd4_rows_avx512, r18_conv_winograd4_avx512, r18_conv_winograd2_avx512;
 extern const r18_conv_kernel r18_conv_winograd4_rows_avx2, r18_conv_winograd4_avx2, r18_conv_winograd2_avx2;
+extern const r18_conv_kernel r18_conv_stem_avx512, r18_conv_stem_avx2;
+extern const r18_conv_kernel r18_conv_patches_rows_avx512, r18_conv_patches_avx512, r18_conv_patches_rows_avx2,
+    r18_conv_patches_avx2;
 #endif
 extern const r18_plain_kernel r18_normalize_c, r18_maxpool_f32_c, r18_avgpool_f32_c, r18_linear_c;
 
 const r18_conv_kernel *const r18_conv_kernels_f32[] = {
 #if defined(__x86_64__)
+    &r18_conv_stem_avx512,
     &r18_conv_winograd4_rows_avx512,
     &r18_conv_winograd4_avx512,
     &r18_conv_winograd2_avx512,
+    &r18_conv_patches_rows_avx512,
+    &r18_conv_patches_avx512,
+    &r18_conv_stem_avx2,
     &r18_conv_winograd4_rows_avx2,
     &r18_conv_winograd4_avx2,
     &r18_conv_winograd2_avx2,
+    &r18_conv_patches_rows_avx2,
+    &r18_conv_patches_avx2,
 #endif
     &r18_conv_blas_c, /* accepts only where OpenBLAS is there, computes right and is wanted */
     &r18_conv_direct_c,

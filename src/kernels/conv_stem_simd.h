@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The first convolution (7x7, stride 2, 3 -> 64 channels) with ReLU and the 3x3/2 max pooling, in floats. Included by
+ * one file for each instruction set.
+ *
+ * Along a row, stride 2 splits into two convolutions with stride 1: the even columns with taps 0, 2, 4, 6 and the odd
+ * ones with taps 1, 3, 5. Both are computed by Winograd's F(4,4) on the points 0, 1, -1, 1/2, -2, 2, infinity (the odd
+ * one with a fourth tap of 0), and summed before the output transform: 14 multiplications for 4 outputs and one row of
+ * taps, where the direct way takes 28. Rows are direct. A tile is 4 outputs of one row; transformed inputs are kept for
+ * 8 input rows, [tile][point][phase and channel, 6 filled up to 8]. */
+#ifndef RESNET18_CONV_STEM_SIMD_H
+#define RESNET18_CONV_STEM_SIMD_H
+
+#include "kernels.h"
+#include "simd.h"
+
+#include <string.h>
+
+enum {
+  STEM_IN = RESNET18_SIZE,
+  STEM_OUT = STEM_IN / 2,
+  STEM_POOLED = STEM_OUT / 2,
+  STEM_CHANNELS = 64,
+  STEM_TAPS = 7,
+  STEM_POINTS = 7,
+  STEM_INNER = 6, /* phases times input channels */
+  STEM_INNER_PAD = 8,
+  STEM_TILE = 4, /* outputs of a tile */
+  STEM_TILES = STEM_OUT / STEM_TILE,
+  STEM_GROUP = MAX_ROWS_1 >= 28 ? 4 : 2, /* tiles computed at once: as many as the registers hold */
+  STEM_RING = 8,                         /* input rows */
+  STEM_ROW_FLOATS = STEM_TILES * STEM_POINTS * STEM_INNER_PAD,
+  STEM_BLOCK_FLOATS = STEM_TAPS * STEM_INNER * STEM_POINTS * LANES
+};
+
+typedef float stem_inner __attribute__((vector_size(4 * STEM_INNER_PAD), aligned(4), may_alias));
+
+/* A thread's memory: `first` is the input row (halo included) up to which the ring is filled. */
+typedef struct {
+  float ring[STEM_RING][STEM_ROW_FLOATS];
+  float line[STEM_OUT + 1][LANES];             /* one row of outputs after ReLU, behind a zero */
+  float pooled[3][STEM_POOLED][STEM_CHANNELS]; /* rows of outputs, pooled horizontally */
+} stem_scratch;
+
+static inline bool stem_accepts(const r18_conv *conv) {
+  return conv->kernel == STEM_TAPS && conv->stride == 2 && conv->pad == 3 && conv->in_channels == 3 &&
+         conv->in_size == STEM_IN && conv->out_channels == STEM_CHANNELS && conv->relu && !conv->residual;
+}
+
+/* Packed: the bias, then for each block of LANES channels: [kernel y][phase and channel][point][LANES]. */
+static inline size_t stem_packed_bytes(const r18_conv *conv) {
+  return sizeof(float) * (STEM_CHANNELS + STEM_CHANNELS / LANES * STEM_BLOCK_FLOATS);
+}
+
+static inline void stem_transform_weights(const float taps[4], float *to) {
+  static const float matrix[STEM_POINTS][4] = {
+      {-1.0f / 2, 0, 0, 0},
+      {-1.0f / 3, -1.0f / 3, -1.0f / 3, -1.0f / 3},
+      {1.0f / 9, -1.0f / 9, 1.0f / 9, -1.0f / 9},
+      {32.0f / 45, 16.0f / 45, 8.0f / 45, 4.0f / 45},
+      {-1.0f / 60, 1.0f / 30, -1.0f / 15, 2.0f / 15},
+      {1.0f / 36, 1.0f / 18, 1.0f / 9, 2.0f / 9},
+      {0, 0, 0, 1},
+  };
+  for (unsigned p = 0; p < STEM_POINTS; p++)
+    to[p * LANES] = matrix[p][0] * taps[0] + matrix[p][1] * taps[1] + matrix[p][2] * taps[2] + matrix[p][3] * taps[3];
+}
+
+static inline bool stem_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias,
+                             void *packed) {
+  float *to = packed;
+  memcpy(to, bias, sizeof(float) * STEM_CHANNELS);
+  to += STEM_CHANNELS;
+  for (unsigned o = 0; o < STEM_CHANNELS; o++)
+    for (unsigned ky = 0; ky < STEM_TAPS; ky++)
+      for (unsigned inner = 0; inner < STEM_INNER; inner++) {
+        const unsigned phase = inner / 3, channel = inner % 3;
+        const float *row = weights + ((o * 3 + channel) * STEM_TAPS + ky) * STEM_TAPS + phase;
+        const float taps[4] = {row[0], row[2], row[4], phase == 0 ? row[6] : 0.0f};
+        stem_transform_weights(taps, to + o / LANES * STEM_BLOCK_FLOATS +
+                                         (ky * STEM_INNER + inner) * STEM_POINTS * LANES + o % LANES);
+      }
+  return true;
+}
+
+static inline size_t stem_scratch_bytes(const r18_conv *conv) {
+  return sizeof(stem_scratch);
+}
+
+static inline unsigned stem_units(const r18_conv *conv) {
+  return STEM_POOLED;
+}
+
+/* One input row, from its halo on. The last load reaches two floats past the row, which is inside the tensor's memory:
+ * there is another row, or at the end what fills its last cache line up. */
+static inline void stem_transform_row(const float *in, float *to) {
+  for (unsigned tile = 0; tile < STEM_TILES; tile++) {
+    stem_inner d[STEM_POINTS], *v = (stem_inner *)(to + tile * STEM_POINTS * STEM_INNER_PAD);
+#pragma GCC unroll 7
+    for (unsigned s = 0; s < STEM_POINTS; s++)
+      d[s] = *(const stem_inner *)(in + (tile * STEM_TILE + s) * STEM_INNER);
+    const stem_inner f0 = d[4] - 0.5f * d[3] - 4.0f * d[2] + 2.0f * d[1];
+    const stem_inner f1 = d[5] - 0.5f * d[4] - 4.0f * d[3] + 2.0f * d[2];
+    const stem_inner g0 = d[4] - 0.5f * d[3] - d[2] + 0.5f * d[1];
+    const stem_inner g1 = d[5] - 0.5f * d[4] - d[3] + 0.5f * d[2];
+    const stem_inner h0 = d[4] - 5.0f * d[2] + 4.0f * d[0];
+    const stem_inner h1 = d[5] - 5.0f * d[3] + 4.0f * d[1];
+    const stem_inner h2 = d[6] - 5.0f * d[4] + 4.0f * d[2];
+    v[0] = h1 - 0.5f * h0;
+    v[1] = f1 + f0;
+    v[2] = f1 - f0;
+    v[3] = h1;
+    v[4] = g1 - 2.0f * g0;
+    v[5] = g1 + 2.0f * g0;
+    v[6] = h2 - 0.5f * h1;
+  }
+}
+
+/* STEM_GROUP tiles of one row and LANES channels. `row` of the output, `tile` the first one. */
+static inline void stem_group(const stem_scratch *scratch, unsigned row, unsigned tile, const float *weights, vec bias,
+                              float *line) {
+  vec sum[STEM_POINTS][STEM_GROUP];
+#pragma GCC unroll 7
+  for (unsigned p = 0; p < STEM_POINTS; p++)
+#pragma GCC unroll 4
+    for (unsigned t = 0; t < STEM_GROUP; t++)
+      sum[p][t] = vec_all(0);
+  for (unsigned ky = 0; ky < STEM_TAPS; ky++) {
+    const float *v = scratch->ring[(2 * row + ky) % STEM_RING] + tile * STEM_POINTS * STEM_INNER_PAD;
+#pragma GCC unroll 1
+    for (unsigned inner = 0; inner < STEM_INNER; inner++, weights += STEM_POINTS * LANES, v++)
+#pragma GCC unroll 7
+      for (unsigned p = 0; p < STEM_POINTS; p++) {
+        const vec w = vec_load(weights + p * LANES);
+#pragma GCC unroll 4
+        for (unsigned t = 0; t < STEM_GROUP; t++)
+          sum[p][t] += w * v[(t * STEM_POINTS + p) * STEM_INNER_PAD];
+      }
+  }
+#pragma GCC unroll 4
+  for (unsigned t = 0; t < STEM_GROUP; t++) {
+    const vec s1 = sum[1][t] + sum[2][t], d1 = sum[1][t] - sum[2][t];
+    const vec s2 = sum[5][t] + sum[4][t], d2 = sum[5][t] - sum[4][t];
+    float *to = line + t * STEM_TILE * LANES;
+    vec_store(to, vec_relu((sum[0][t] + bias) + (s1 + s2) + sum[3][t]));
+    vec_store(to + LANES, vec_relu((d1 + bias) + 0.5f * sum[3][t] + 2.0f * d2));
+    vec_store(to + 2 * LANES, vec_relu((s1 + bias) + 0.25f * sum[3][t] + 4.0f * s2));
+    vec_store(to + 3 * LANES, vec_relu((d1 + bias) + (sum[6][t] + 0.125f * sum[3][t]) + 8.0f * d2));
+  }
+}
+
+/* One row of the convolution, pooled horizontally into `pooled`. */
+static inline void stem_row(const r18_step *step, stem_scratch *scratch, unsigned row, float (*pooled)[STEM_CHANNELS]) {
+  const float *bias = (const float *)(const void *)step->weights;
+  for (unsigned channel = 0; channel < STEM_CHANNELS; channel += LANES) {
+    const float *weights = bias + STEM_CHANNELS + channel / LANES * STEM_BLOCK_FLOATS;
+    for (unsigned tile = 0; tile < STEM_TILES; tile += STEM_GROUP)
+      stem_group(scratch, row, tile, weights, vec_load(bias + channel), scratch->line[1 + tile * STEM_TILE]);
+    for (unsigned x = 0; x < STEM_POOLED; x++) {
+      const float *at = scratch->line[2 * x];
+      vec_store(pooled[x] + channel, vec_max(vec_max(vec_load(at), vec_load(at + LANES)), vec_load(at + 2 * LANES)));
+    }
+  }
+}
+
+/* Fills the ring with input rows [from, to), counted from the halo's first. */
+static inline void stem_fill(const r18_step *step, const r18_run *run, unsigned image, unsigned from, unsigned to,
+                             stem_scratch *scratch) {
+  for (unsigned y = from; y < to; y++)
+    stem_transform_row(r18_at_f32(run, &step->in, image, (int)y - 3, -3), scratch->ring[y % STEM_RING]);
+}
+
+static inline void stem_pool(const r18_step *step, const r18_run *run, unsigned image, unsigned y,
+                             float (*const pooled[3])[STEM_CHANNELS]) {
+  for (unsigned x = 0; x < STEM_POOLED; x++) {
+    float *out = r18_at_f32(run, &step->out, image, (int)y, (int)x);
+    for (unsigned c = 0; c < STEM_CHANNELS; c += LANES)
+      vec_store(out + c,
+                vec_max(vec_max(vec_load(pooled[0][x] + c), vec_load(pooled[1][x] + c)), vec_load(pooled[2][x] + c)));
+  }
+}
+
+/* A unit is one pooled row; it needs output rows 2y - 1, which the unit before it leaves where it is in the same range,
+ * 2y and 2y + 1. */
+static inline void stem_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
+  stem_scratch *scratch = (stem_scratch *)(void *)run->scratch;
+  float(*pooled[3])[STEM_CHANNELS] = {scratch->pooled[0], scratch->pooled[1], scratch->pooled[2]};
+  memset(scratch->line[0], 0, sizeof scratch->line[0]);
+  for (unsigned unit = begin; unit < end; unit++) {
+    const unsigned image = unit / step->units, y = unit % step->units, row = 2 * y;
+    if (y == 0) {
+      memset(pooled[0], 0, sizeof scratch->pooled[0]);
+      stem_fill(step, run, image, 0, STEM_TAPS, scratch);
+    } else if (unit == begin) {
+      stem_fill(step, run, image, 2 * (row - 1), 2 * (row - 1) + STEM_TAPS, scratch);
+      stem_row(step, scratch, row - 1, pooled[0]);
+      stem_fill(step, run, image, 2 * (row - 1) + STEM_TAPS, 2 * row + STEM_TAPS, scratch);
+    } else {
+      stem_fill(step, run, image, 2 * row + STEM_TAPS - 2, 2 * row + STEM_TAPS, scratch);
+    }
+    stem_row(step, scratch, row, pooled[1]);
+    stem_fill(step, run, image, 2 * row + STEM_TAPS, 2 * row + 2 + STEM_TAPS, scratch);
+    stem_row(step, scratch, row + 1, pooled[2]);
+    stem_pool(step, run, image, y, pooled);
+    float(*swap)[STEM_CHANNELS] = pooled[0];
+    pooled[0] = pooled[2];
+    pooled[2] = swap;
+  }
+}
+
+#endif
