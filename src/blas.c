@@ -17,8 +17,18 @@ static cblas_sgemm_function sgemm;
 static r18_gemm usable;
 static char state[256];
 
+/* A serial build of OpenBLAS may not be entered by two threads at once (its buffers are shared; only USE_LOCKING builds
+ * guard them, and none says whether it is one), so the products of a process take turns. A threaded build is entered
+ * freely. */
+static bool takes_turns;
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
 static void call_sgemm(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c, int ldc) {
+  if (takes_turns)
+    pthread_mutex_lock(&turn);
   sgemm(ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, m, n, k, 1.0f, a, lda, b, ldb, 0.0f, c, ldc);
+  if (takes_turns)
+    pthread_mutex_unlock(&turn);
 }
 
 /* Deterministic values in [-1, 1). */
@@ -94,6 +104,11 @@ static bool is_single_threaded(void *library, bool was_loaded) {
   return get_threads && get_threads() == 1;
 }
 
+static bool is_serial_build(void *library) {
+  int (*parallel)(void) = (int (*)(void))dlsym(library, "openblas_get_parallel");
+  return !parallel || parallel() == 0;
+}
+
 static void load(void) {
   bool was_loaded;
   void *library = open_library(&was_loaded);
@@ -104,6 +119,7 @@ static void load(void) {
   char *(*configuration)(void) = (char *(*)(void))dlsym(library, "openblas_get_config");
   const char *name = configuration ? configuration() : "OpenBLAS";
   sgemm = (cblas_sgemm_function)dlsym(library, "cblas_sgemm");
+  takes_turns = is_serial_build(library);
   if (!sgemm)
     snprintf(state, sizeof state, "%s has no cblas_sgemm", name);
   else if (!is_single_threaded(library, was_loaded))

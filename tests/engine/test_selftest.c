@@ -2,8 +2,8 @@
 /* The built-in goldens pass with every instruction set (meson runs this once for each RESNET18_CPU). */
 #include "resnet18.h"
 
-#include <stdarg.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 

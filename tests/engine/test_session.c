@@ -3,13 +3,13 @@
 #include "model.h"
 #include "resnet18.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <math.h>
 
 #include <cmocka.h>
 
@@ -189,23 +189,24 @@ static void a_steady_pass_allocates_and_locks_nothing(void **state) {
   resnet18_session_free(session);
 }
 
+static const void *packed_in_slot(void) {
+  r18_packed_slots *slots = r18_model_lock_packed(model);
+  const void *packed = slots->packed[RESNET18_PRECISION_FP32];
+  r18_model_unlock_packed(model);
+  return packed;
+}
+
 static void sessions_share_packed_weights(void **state) {
   resnet18_session *first = open_session(RESNET18_PRECISION_FP32, 1, 1);
   resnet18_session *second = open_session(RESNET18_PRECISION_FP32, 2, 4);
-  r18_packed_slots *slots = r18_model_lock_packed(model);
-  const void *shared = slots->packed[RESNET18_PRECISION_FP32];
-  r18_model_unlock_packed(model);
+  const void *shared = packed_in_slot();
   assert_non_null(shared);
   resnet18_session_free(first);
   float logits[CLASSES];
   assert_int_equal(resnet18_session_run(second, pictures, 1, logits, NULL), RESNET18_OK);
-  slots = r18_model_lock_packed(model);
-  assert_ptr_equal(slots->packed[RESNET18_PRECISION_FP32], shared);
-  r18_model_unlock_packed(model);
+  assert_ptr_equal(packed_in_slot(), shared);
   resnet18_session_free(second);
-  slots = r18_model_lock_packed(model);
-  assert_null(slots->packed[RESNET18_PRECISION_FP32]);
-  r18_model_unlock_packed(model);
+  assert_null(packed_in_slot());
 }
 
 static void bad_arguments_are_named(void **state) {
