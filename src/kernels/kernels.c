@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The tables of kernels, best first. */
+/* The tables of kernels, best first; those of int8 are in kernels_u8.c. */
 #include "kernels.h"
 
 #include <stddef.h>
@@ -34,10 +34,6 @@ const r18_conv_kernel *const r18_conv_kernels_f32[] = {
     NULL,
 };
 
-const r18_conv_kernel *const r18_conv_kernels_u8[] = {
-    NULL,
-};
-
 const r18_plain_kernel *const r18_normalize_kernels[] = {
     &r18_normalize_c,
     NULL,
@@ -50,10 +46,6 @@ const r18_plain_kernel *const r18_maxpool_kernels_f32[] = {
 
 const r18_plain_kernel *const r18_avgpool_kernels_f32[] = {
     &r18_avgpool_f32_c,
-    NULL,
-};
-
-const r18_plain_kernel *const r18_avgpool_kernels_u8[] = {
     NULL,
 };
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every int8 kernel, for the table that the planner reads and for the tests. */
+#ifndef RESNET18_CONV_U8_H
+#define RESNET18_CONV_U8_H
+
+#include <stdlib.h>
+
+#include "kernels.h"
+
+extern const r18_conv_kernel r18_conv_direct_u8_c, r18_conv_winograd2_u8_c, r18_conv_stem_u8_c;
+extern const r18_plain_kernel r18_avgpool_u8_c;
+
+/* Four of each x86 set: the first layer, Winograd in one phase, Winograd in two phases, direct. */
+enum { R18_CONV_U8_KINDS = 4 };
+extern const r18_conv_kernel r18_conv_u8_avx512vnni[R18_CONV_U8_KINDS], r18_conv_u8_avx512[R18_CONV_U8_KINDS],
+    r18_conv_u8_avx2vnni[R18_CONV_U8_KINDS], r18_conv_u8_avx2[R18_CONV_U8_KINDS];
+
+#endif
