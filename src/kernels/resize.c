@@ -40,16 +40,10 @@ static void turn(uint16_t *out, const uint16_t *in, size_t pitch, size_t columns
       out[x * ROWS + r] = in[r * pitch + x];
 }
 
-/* The column of output i's first tap. */
-static inline const uint16_t *first_column(const uint16_t *in, const r18_resize_channel *channel, uint32_t i) {
-  ptrdiff_t column = channel->origin + (ptrdiff_t)(channel->step * channel->filter->first[i]);
-  return in + column * ROWS;
-}
-
 static void columns(uint16_t *out, const uint16_t *in, const r18_resize_channel *channel) {
   const r18_filter *filter = channel->filter;
   for (uint32_t i = channel->from; i < channel->to; i++, out += ROWS) {
-    const uint16_t *column = first_column(in, channel, i);
+    const uint16_t *column = r18_first_column(in, channel, i);
     const uint16_t *weight = filter->weight + (size_t)i * filter->max_taps;
     uint16_t sum[ROWS];
     for (size_t r = 0; r < ROWS; r++)
@@ -92,7 +86,15 @@ static void turn_back(uint8_t *rgb, size_t pitch, const uint8_t *in, size_t rows
 
 static const r18_resize_kernels kernels_c = {R18_CPU_C, rows, turn, columns, round_channels, color_channels, turn_back};
 
+#ifdef __x86_64__
+extern const r18_resize_kernels r18_resize_avx2, r18_resize_avx512;
+#endif
+
 const r18_resize_kernels *const r18_resize_kernels_all[] = {
+#ifdef __x86_64__
+    &r18_resize_avx512,
+    &r18_resize_avx2,
+#endif
     &kernels_c,
     NULL,
 };
@@ -124,7 +126,7 @@ void r18_resize_rows_wide(uint16_t *out, const uint8_t *in, ptrdiff_t stride, co
 void r18_resize_columns_wide(uint16_t *out, const uint16_t *in, const r18_resize_channel *channel) {
   const r18_filter *filter = channel->filter;
   for (uint32_t i = channel->from; i < channel->to; i++, out += ROWS) {
-    const uint16_t *column = first_column(in, channel, i);
+    const uint16_t *column = r18_first_column(in, channel, i);
     const uint32_t *weight = filter->wide + (size_t)i * filter->max_taps;
     uint64_t sum[ROWS];
     for (size_t r = 0; r < ROWS; r++)

@@ -65,4 +65,10 @@ static inline uint16_t r18_resize_bias(uint32_t taps) {
   return (uint16_t)((taps + 1) / 2);
 }
 
+/* The column of output i's first tap. */
+static inline const uint16_t *r18_first_column(const uint16_t *in, const r18_resize_channel *channel, uint32_t i) {
+  ptrdiff_t column = channel->origin + (ptrdiff_t)(channel->step * channel->filter->first[i]);
+  return in + column * R18_RESIZE_ROWS;
+}
+
 #endif
