@@ -4,6 +4,7 @@
 
 #include "crop.h"
 #include "error.h"
+#include "pillow.h"
 #include "pixels.h"
 
 #include <stdlib.h>
@@ -37,6 +38,7 @@ struct resnet18_preprocessor {
   bool wide;                     /* the filters have wide weights */
   bool convert;                  /* by `color` */
   r18_color color;
+  r18_pillow *pillow; /* instead of all that follows, where the options ask for it */
   strip *strips;
   size_t strip_count;
   size_t pitch;     /* numbers in a row of `summed` */
@@ -178,6 +180,11 @@ r18_cpu_set r18_preprocessor_set(const resnet18_preprocessor *p) {
   return p->wide ? R18_CPU_C : p->kernels->set;
 }
 
+static resnet18_status tables_too_large(const resnet18_preprocessor *p, resnet18_error *error) {
+  return r18_fail(error, RESNET18_ERROR_MEMORY, "out of memory for the tables that resize %ux%u pixels", p->part.width,
+                  p->part.height);
+}
+
 static resnet18_status make(resnet18_preprocessor *p, const resnet18_image_info *info,
                             const resnet18_preprocess_options *options, resnet18_error *error) {
   resnet18_status status = r18_crop_part(info, options, &p->part, error);
@@ -187,9 +194,12 @@ static resnet18_status make(resnet18_preprocessor *p, const resnet18_image_info 
   p->layout = r18_pixel_layout_of(info->format);
   p->convert = r18_pixel_color(info, &p->color);
   r18_crop_place(&p->part, options, &p->placement);
+  if (options->exact && !p->convert) {
+    p->pillow = r18_pillow_new(&p->placement.across, &p->placement.down);
+    return p->pillow ? RESNET18_OK : tables_too_large(p, error);
+  }
   if (!make_filters(p, info) || !make_strips(p))
-    return r18_fail(error, RESNET18_ERROR_MEMORY, "out of memory for the tables that resize %ux%u pixels",
-                    p->part.width, p->part.height);
+    return tables_too_large(p, error);
   return make_scratch(p, error);
 }
 
@@ -219,6 +229,7 @@ void resnet18_preprocessor_free(resnet18_preprocessor *p) {
     r18_filter_clear(&p->across[i]);
     r18_filter_clear(&p->down[i]);
   }
+  r18_pillow_free(p->pillow);
   free(p->strips);
   free(p->scratch);
   free(p);
@@ -293,10 +304,24 @@ static void fill_border(const r18_placement *place, uint8_t *rgb) {
   }
 }
 
+/* `rgb`: where the part's first pixel lands. */
+static void run_pillow(const resnet18_preprocessor *p, const uint8_t *data, ptrdiff_t stride, uint8_t *rgb) {
+  for (unsigned c = 0; c < 3; c++) {
+    const r18_channel_layout *layout = &p->layout->channel[c < p->layout->channels ? c : 0];
+    const r18_pillow_channel channel = {data + p->part.y * stride + (ptrdiff_t)first_byte(p, layout), stride,
+                                        layout->step};
+    r18_pillow_run(p->pillow, &channel, rgb + c, 3 * SIDE);
+  }
+}
+
 void resnet18_preprocessor_run(resnet18_preprocessor *p, const uint8_t *const *plane, const ptrdiff_t *stride,
                                uint8_t *rgb) {
   const r18_placement *place = &p->placement;
   fill_border(place, rgb);
+  if (p->pillow) {
+    run_pillow(p, plane[0], stride[0], rgb + 3 * ((size_t)place->top * SIDE + place->left));
+    return;
+  }
   for (uint32_t first = 0; first < place->down.count; first += ROWS) {
     uint32_t rows = place->down.count - first < ROWS ? place->down.count - first : ROWS;
     for (size_t i = 0; i < p->strip_count; i++)

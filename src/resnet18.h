@@ -173,6 +173,8 @@ typedef struct {
   uint32_t resize_short;      /* CENTER: short side in pixels before the crop, 224..1024; 0 = 256 */
   double x, y, width, height; /* the part to classify, in pixels; width 0 = the whole picture. Rounded to whole
                                  pixels and cut to the picture; nothing left is an error */
+  bool exact;                 /* RGB formats and full-range GRAY8: equal to Pillow to the last bit rather than within
+                                 one level, for scores that are compared with PyTorch's. Slower */
 } resnet18_preprocess_options;
 
 /* The tables for one kind of picture; made once, used for each frame. */

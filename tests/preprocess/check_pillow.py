@@ -22,6 +22,12 @@ CROPS = ["center", "squash", "letterbox"]
 TOLERANCE = 1
 
 
+def exact_tolerance(crop, width, height):
+    """0 where all versions of Pillow add up the columns first: 13 begins with the rows where it takes away more than
+    twice as many rows as columns."""
+    return 0 if crop == "center" and height < 1.9 * width else TOLERANCE
+
+
 def packed(pixels, order):
     if order == GRAY8:
         return pixels
@@ -31,9 +37,9 @@ def packed(pixels, order):
     return out
 
 
-def ask(pipe, pixels, order, resize_short, crop, part):
+def ask(pipe, pixels, order, resize_short, crop, part, exact):
     height, width, _ = pixels.shape
-    line = f"{order} {width} {height} {resize_short} {CROPS.index(crop)} " + " ".join(map(str, part))
+    line = f"{order} {width} {height} {resize_short} {CROPS.index(crop)} " + " ".join(map(str, part)) + f" {exact:d}"
     pipe.stdin.write(line.encode() + b"\n" + packed(pixels, order).tobytes())
     pipe.stdin.flush()
     answer = pipe.stdout.read(224 * 224 * 3)
@@ -85,18 +91,21 @@ def main():
         pixels = pictures.picture(width, height, 1 if order == GRAY8 else 3)
         x, y, w, h = part if part[2] else (0, 0, width, height)
         want = pictures.expected(numpy.ascontiguousarray(pixels[y:y + h, x:x + w]), crop, resize_short)
-        got = ask(pipe, pixels, order, resize_short, crop, part)
-        difference = numpy.abs(got.astype(int) - want.astype(int))
-        off += numpy.bincount(difference.ravel(), minlength=256)
-        compared += 1
-        if difference.max() > TOLERANCE:
-            failed += 1
-            print(f"{width}x{height} format {order} short {resize_short} {crop} part {part}: differs by {difference.max()}")
+        for exact, tolerance in ((False, TOLERANCE), (True, exact_tolerance(crop, w, h))):
+            got = ask(pipe, pixels, order, resize_short, crop, part, exact)
+            difference = numpy.abs(got.astype(int) - want.astype(int))
+            if not exact:
+                off += numpy.bincount(difference.ravel(), minlength=256)
+            compared += 1
+            if difference.max() > tolerance:
+                failed += 1
+                print(f"{width}x{height} format {order} short {resize_short} {crop} part {part} exact {exact:d}: "
+                      f"differs by {difference.max()}")
     pipe.stdin.close()
     if pipe.wait() != 0:
         raise SystemExit("preprocess_pipe failed")
     shares = ", ".join(f"{n} by {level}" for level, n in enumerate(off) if n)
-    print(f"{compared} pictures, {failed} differ by more than {TOLERANCE} level; values that differ: {shares}")
+    print(f"{compared} comparisons, {failed} differ by more than {TOLERANCE} level, or at all where exact; values that differ: {shares}")
     return failed != 0
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The preprocessing as a filter for scripts. Reads requests until the end of the input, each a line
- *     FORMAT WIDTH HEIGHT RESIZE_SHORT CROP X Y W H
+ *     FORMAT WIDTH HEIGHT RESIZE_SHORT CROP X Y W H EXACT
  * (FORMAT and CROP as the numbers of their enumerations; RGB formats and GRAY8 only) followed by the picture's rows
  * without padding, and answers each with RESNET18_RGB_BYTES. GRAY8 is full range. */
 #include "resnet18.h"
@@ -33,16 +33,17 @@ static bool answer(const resnet18_image_info *info, const resnet18_preprocess_op
 }
 
 int main(void) {
-  int format, crop;
+  int format, crop, exact;
   unsigned width, height, resize_short;
   resnet18_preprocess_options options = {0};
   char line[256];
   while (fgets(line, sizeof line, stdin)) {
-    if (sscanf(line, "%d %u %u %u %d %lf %lf %lf %lf", &format, &width, &height, &resize_short, &crop, &options.x,
-               &options.y, &options.width, &options.height) != 9)
+    if (sscanf(line, "%d %u %u %u %d %lf %lf %lf %lf %d", &format, &width, &height, &resize_short, &crop, &options.x,
+               &options.y, &options.width, &options.height, &exact) != 10)
       return 2;
     resnet18_image_info info = {.format = format, .width = width, .height = height, .full_range = true};
     options.crop = crop;
+    options.exact = exact;
     options.resize_short = resize_short;
     uint8_t *picture;
     bool done =
