@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What weights, labels and threads come to. */
+#include "engine.h"
+
+static gboolean open_parts(GstResnet18Engine *engine, const GstResnet18Settings *settings, const gchar **property,
+                           resnet18_error *error) {
+  *property = "weights";
+  engine->pool = gst_resnet18_pool_acquire(settings->weights, RESNET18_PRECISION_AUTO, settings->threads, error);
+  if (!engine->pool)
+    return FALSE;
+  engine->source = resnet18_model_source(gst_resnet18_pool_model(engine->pool));
+  engine->classes = resnet18_model_classes(gst_resnet18_pool_model(engine->pool));
+  *property = "labels";
+  if (resnet18_labels_load(settings->labels, engine->classes, &engine->labels, error) != RESNET18_OK)
+    return FALSE;
+  engine->stream = gst_resnet18_stream_new(engine->pool);
+  return TRUE;
+}
+
+GstResnet18Engine *gst_resnet18_engine_open(const GstResnet18Settings *settings, const gchar **property,
+                                            resnet18_error *error) {
+  GstResnet18Engine *engine = g_new0(GstResnet18Engine, 1);
+  if (open_parts(engine, settings, property, error))
+    return engine;
+  gst_resnet18_engine_close(engine);
+  return NULL;
+}
+
+void gst_resnet18_engine_close(GstResnet18Engine *engine) {
+  if (!engine)
+    return;
+  gst_resnet18_stream_free(engine->stream);
+  resnet18_labels_unref(engine->labels);
+  if (engine->pool)
+    gst_resnet18_pool_release(engine->pool);
+  g_free(engine);
+}
+
+void gst_resnet18_engine_describe(const GstResnet18Engine *engine, GstStructure *stats) {
+  gboolean int8 = gst_resnet18_pool_precision(engine->pool) == RESNET18_PRECISION_INT8;
+  gst_structure_set(stats, "queue", G_TYPE_UINT, gst_resnet18_stream_queued(engine->stream), "model", G_TYPE_STRING,
+                    engine->source, "precision", G_TYPE_STRING, int8 ? "int8" : "fp32", "kernels", G_TYPE_STRING,
+                    gst_resnet18_pool_kernels(engine->pool), "threads", G_TYPE_UINT,
+                    gst_resnet18_pool_threads(engine->pool), NULL);
+}

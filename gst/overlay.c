@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The result on the picture. */
+#include "overlay.h"
+#include "resnet18meta.h"
+
+#include <pango/pangocairo.h>
+#include <string.h>
+
+/* Type size and margin in parts of the picture's shorter side; pixels below which text cannot be read. */
+#define TYPE_SIZE (1.0 / 22)
+#define TYPE_MIN 9.0
+#define MARGIN (1.0 / 30)
+/* Widest panel, in parts of the picture's width. */
+#define PANEL_MAX 0.62
+/* The rest in units of the type size. */
+#define PAD_X 0.75
+#define PAD_Y 0.50
+#define LINE 1.55
+#define GAP 1.1
+#define RADIUS 0.55
+#define BAR 0.13
+
+typedef struct {
+  gchar *label;
+  guint percent;
+} Line;
+
+struct _GstResnet18Overlay {
+  GstVideoInfo info;
+  gboolean attach;
+  PangoFontMap *fonts;
+  PangoContext *context;
+
+  Line line[GST_RESNET18_MAX_TOP_K];
+  guint n_lines;
+  gchar *font;
+  guint color;
+  GstResnet18Position position;
+  GstVideoOverlayComposition *composition; /* NULL = to be drawn */
+};
+
+GstResnet18Overlay *gst_resnet18_overlay_new(void) {
+  GstResnet18Overlay *o = g_new0(GstResnet18Overlay, 1);
+  gst_video_info_init(&o->info);
+  o->fonts = pango_cairo_font_map_new();
+  o->context = pango_font_map_create_context(o->fonts);
+  return o;
+}
+
+static void forget_picture(GstResnet18Overlay *o) {
+  g_clear_pointer(&o->composition, gst_video_overlay_composition_unref);
+}
+
+static void forget_lines(GstResnet18Overlay *o) {
+  for (guint i = 0; i < o->n_lines; i++)
+    g_free(o->line[i].label);
+  o->n_lines = 0;
+}
+
+void gst_resnet18_overlay_free(GstResnet18Overlay *o) {
+  if (!o)
+    return;
+  forget_picture(o);
+  forget_lines(o);
+  g_free(o->font);
+  g_object_unref(o->context);
+  g_object_unref(o->fonts);
+  g_free(o);
+}
+
+void gst_resnet18_overlay_set_info(GstResnet18Overlay *o, const GstVideoInfo *info, gboolean attach) {
+  o->info = *info;
+  o->attach = attach;
+  forget_picture(o);
+}
+
+/* ---- What is shown ------------------------------------------------------------------------------------- */
+
+static guint percent_of(gdouble score) {
+  return (guint)(CLAMP(score, 0.0, 1.0) * 100.0 + 0.5);
+}
+
+static gboolean same_lines(const GstResnet18Overlay *o, const GstStructure *result, guint n) {
+  if (n != o->n_lines)
+    return FALSE;
+  for (guint i = 0; i < n; i++) {
+    GstResnet18Class c;
+    gst_resnet18_result_get_class(result, i, &c);
+    if (percent_of(c.score) != o->line[i].percent || strcmp(c.label, o->line[i].label) != 0)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean same_style(const GstResnet18Overlay *o, const GstResnet18Settings *s) {
+  return o->color == s->overlay_color && o->position == s->overlay_position && g_strcmp0(o->font, s->overlay_font) == 0;
+}
+
+static void set_lines(GstResnet18Overlay *o, const GstStructure *result, guint n) {
+  forget_lines(o);
+  for (guint i = 0; i < n; i++) {
+    GstResnet18Class c;
+    gst_resnet18_result_get_class(result, i, &c);
+    o->line[i] = (Line){g_strdup(c.label), percent_of(c.score)};
+  }
+  o->n_lines = n;
+}
+
+void gst_resnet18_overlay_set_result(GstResnet18Overlay *o, const GstStructure *result, const GstResnet18Settings *s) {
+  guint n = MIN(gst_resnet18_result_get_n_classes(result), s->overlay_top);
+  if (same_lines(o, result, n) && same_style(o, s))
+    return;
+  set_lines(o, result, n);
+  g_free(o->font);
+  o->font = g_strdup(s->overlay_font);
+  o->color = s->overlay_color;
+  o->position = s->overlay_position;
+  forget_picture(o);
+}
+
+/* ---- Drawing ------------------------------------------------------------------------------------------- */
+
+/* Sizes in pixels of a picture with square pixels. */
+typedef struct {
+  gdouble type, line, width, height; /* of the panel */
+  gdouble label_width, score_width;
+  gdouble picture_width, picture_height, margin;
+  gdouble stretch; /* pixels of the frame for one square pixel, horizontally */
+} Metrics;
+
+static PangoLayout *new_layout(GstResnet18Overlay *o, const Metrics *m, const gchar *text, gboolean strong) {
+  PangoLayout *layout = pango_layout_new(o->context);
+  PangoFontDescription *font = pango_font_description_from_string(o->font ? o->font : "Sans");
+  pango_font_description_set_absolute_size(font, m->type * PANGO_SCALE);
+  if (strong && !(pango_font_description_get_set_fields(font) & PANGO_FONT_MASK_WEIGHT))
+    pango_font_description_set_weight(font, PANGO_WEIGHT_BOLD);
+  pango_layout_set_font_description(layout, font);
+  pango_font_description_free(font);
+  pango_layout_set_single_paragraph_mode(layout, TRUE);
+  pango_layout_set_text(layout, text, -1);
+  return layout;
+}
+
+static gdouble text_width(GstResnet18Overlay *o, const Metrics *m, const gchar *text, gboolean strong) {
+  PangoLayout *layout = new_layout(o, m, text, strong);
+  gint width;
+  pango_layout_get_pixel_size(layout, &width, NULL);
+  g_object_unref(layout);
+  return width;
+}
+
+/* A size in the font description is taken as it is, points as pixels at 96 dpi. */
+static gdouble type_size(const GstResnet18Overlay *o, gdouble shorter) {
+  PangoFontDescription *font = pango_font_description_from_string(o->font ? o->font : "Sans");
+  gdouble size = (gdouble)pango_font_description_get_size(font) / PANGO_SCALE;
+  if (size > 0 && !pango_font_description_get_size_is_absolute(font))
+    size *= 96.0 / 72.0;
+  pango_font_description_free(font);
+  return size > 0 ? CLAMP(size, 4.0, 512.0) : MAX(shorter * TYPE_SIZE, TYPE_MIN);
+}
+
+static void measure(GstResnet18Overlay *o, Metrics *m) {
+  gdouble widest = 0, room;
+  gint par_n = MAX(1, GST_VIDEO_INFO_PAR_N(&o->info)), par_d = MAX(1, GST_VIDEO_INFO_PAR_D(&o->info));
+  m->stretch = CLAMP((gdouble)par_d / par_n, 0.1, 10.0);
+  m->picture_width = GST_VIDEO_INFO_WIDTH(&o->info) / m->stretch;
+  m->picture_height = GST_VIDEO_INFO_HEIGHT(&o->info);
+  m->type = type_size(o, MIN(m->picture_width, m->picture_height));
+  m->margin = MIN(m->picture_width, m->picture_height) * MARGIN;
+  m->line = m->type * LINE;
+  m->score_width = text_width(o, m, "100 %", TRUE);
+  for (guint i = 0; i < o->n_lines; i++)
+    widest = MAX(widest, text_width(o, m, o->line[i].label, i == 0));
+  room = MAX(m->picture_width * PANEL_MAX, MIN(m->picture_width - 2 * m->margin, m->type * 14));
+  room -= 2 * PAD_X * m->type + GAP * m->type + m->score_width;
+  m->label_width = MAX(MIN(widest, room), m->type);
+  m->width = m->label_width + GAP * m->type + m->score_width + 2 * PAD_X * m->type;
+  m->height = o->n_lines * m->line + 2 * PAD_Y * m->type;
+}
+
+static void rounded_rectangle(cairo_t *c, gdouble x, gdouble y, gdouble w, gdouble h, gdouble r) {
+  r = MIN(r, MIN(w, h) / 2);
+  cairo_new_sub_path(c);
+  cairo_arc(c, x + w - r, y + r, r, -G_PI_2, 0);
+  cairo_arc(c, x + w - r, y + h - r, r, 0, G_PI_2);
+  cairo_arc(c, x + r, y + h - r, r, G_PI_2, G_PI);
+  cairo_arc(c, x + r, y + r, r, G_PI, 3 * G_PI_2);
+  cairo_close_path(c);
+}
+
+static void set_color(cairo_t *c, guint argb, gdouble alpha) {
+  cairo_set_source_rgba(c, ((argb >> 16) & 255) / 255.0, ((argb >> 8) & 255) / 255.0, (argb & 255) / 255.0,
+                        (argb >> 24) / 255.0 * alpha);
+}
+
+/* Light text stands on a dark panel, dark text on a light one. */
+static void set_panel_color(cairo_t *c, guint argb) {
+  gdouble luma = 0.2126 * ((argb >> 16) & 255) + 0.7152 * ((argb >> 8) & 255) + 0.0722 * (argb & 255);
+  if (luma >= 96)
+    cairo_set_source_rgba(c, 0.04, 0.05, 0.07, 0.66);
+  else
+    cairo_set_source_rgba(c, 0.96, 0.96, 0.97, 0.74);
+}
+
+static void show(cairo_t *c, PangoLayout *layout, gdouble x, gdouble middle) {
+  gint height;
+  pango_layout_get_pixel_size(layout, NULL, &height);
+  cairo_move_to(c, x, middle - height / 2.0);
+  pango_cairo_show_layout(c, layout);
+  g_object_unref(layout);
+}
+
+static void draw_line(GstResnet18Overlay *o, cairo_t *c, const Metrics *m, guint i) {
+  const Line *line = &o->line[i];
+  gdouble left = PAD_X * m->type, right = m->width - PAD_X * m->type, bar = MAX(BAR * m->type, 1.0);
+  gdouble top = PAD_Y * m->type + i * m->line, middle = top + (m->line - bar) / 2;
+  gdouble strength = i == 0 ? 1.0 : 0.82;
+  gchar *percent = g_strdup_printf("%u %%", line->percent);
+  PangoLayout *label = new_layout(o, m, line->label, i == 0), *score = new_layout(o, m, percent, i == 0);
+  gint score_width;
+  pango_layout_set_width(label, m->label_width * PANGO_SCALE + PANGO_SCALE);
+  pango_layout_set_ellipsize(label, PANGO_ELLIPSIZE_END);
+  pango_layout_get_pixel_size(score, &score_width, NULL);
+  set_color(c, o->color, strength);
+  show(c, label, left, middle);
+  show(c, score, right - score_width, middle);
+  rounded_rectangle(c, left, top + m->line - bar * 1.5, right - left, bar, bar / 2);
+  set_color(c, o->color, 0.18);
+  cairo_fill(c);
+  if (line->percent) {
+    rounded_rectangle(c, left, top + m->line - bar * 1.5, (right - left) * line->percent / 100.0, bar, bar / 2);
+    set_color(c, o->color, strength);
+    cairo_fill(c);
+  }
+  g_free(percent);
+}
+
+static cairo_surface_t *draw_panel(GstResnet18Overlay *o, const Metrics *m) {
+  cairo_surface_t *surface =
+      cairo_image_surface_create(CAIRO_FORMAT_ARGB32, (gint)(m->width * m->stretch + 0.999), (gint)(m->height + 0.999));
+  cairo_t *c = cairo_create(surface);
+  cairo_scale(c, m->stretch, 1.0);
+  rounded_rectangle(c, 0, 0, m->width, m->height, RADIUS * m->type);
+  set_panel_color(c, o->color);
+  cairo_fill(c);
+  pango_cairo_update_context(c, o->context);
+  for (guint i = 0; i < o->n_lines; i++)
+    draw_line(o, c, m, i);
+  cairo_destroy(c);
+  cairo_surface_flush(surface);
+  return surface;
+}
+
+/* ---- From the surface to the frame --------------------------------------------------------------------- */
+
+/* gst_video_overlay_composition_blend turns RGB into BT.601 whatever the frame is, so frames in YUV get their own
+ * colours: AYUV in the frame's matrix and range, alpha not multiplied in. */
+static void to_ayuv(const GstVideoInfo *info, guint8 *pixel) {
+  gdouble kr = 0.299, kb = 0.114, r, g, b, y, u, v, a;
+  gint offset[4], scale[4];
+  guint32 argb;
+  memcpy(&argb, pixel, sizeof argb);
+  a = (argb >> 24) / 255.0;
+  if (!gst_video_color_matrix_get_Kr_Kb(info->colorimetry.matrix, &kr, &kb)) {
+    kr = 0.299;
+    kb = 0.114;
+  }
+  gst_video_color_range_offsets(info->colorimetry.range, gst_video_format_get_info(GST_VIDEO_FORMAT_AYUV), offset,
+                                scale);
+  r = a > 0 ? ((argb >> 16) & 255) / 255.0 / a : 0;
+  g = a > 0 ? ((argb >> 8) & 255) / 255.0 / a : 0;
+  b = a > 0 ? (argb & 255) / 255.0 / a : 0;
+  y = kr * r + (1 - kr - kb) * g + kb * b;
+  u = (b - y) / (2 * (1 - kb));
+  v = (r - y) / (2 * (1 - kr));
+  pixel[0] = argb >> 24;
+  pixel[1] = (guint8)CLAMP(offset[0] + y * scale[0] + 0.5, 0, 255);
+  pixel[2] = (guint8)CLAMP(offset[1] + u * scale[1] + 0.5, 0, 255);
+  pixel[3] = (guint8)CLAMP(offset[2] + v * scale[2] + 0.5, 0, 255);
+}
+
+static gboolean wants_ayuv(const GstResnet18Overlay *o) {
+  return !o->attach && (GST_VIDEO_INFO_IS_YUV(&o->info) || GST_VIDEO_INFO_IS_GRAY(&o->info));
+}
+
+static GstBuffer *pixels_of(const GstResnet18Overlay *o, cairo_surface_t *surface) {
+  guint width = cairo_image_surface_get_width(surface), height = cairo_image_surface_get_height(surface);
+  gsize stride = cairo_image_surface_get_stride(surface), size = (gsize)width * 4 * height;
+  const guint8 *from = cairo_image_surface_get_data(surface);
+  guint8 *to = g_malloc(size);
+  GstBuffer *buffer;
+  for (guint y = 0; y < height; y++)
+    memcpy(to + (gsize)y * width * 4, from + y * stride, (gsize)width * 4);
+  if (wants_ayuv(o))
+    for (gsize i = 0; i < size; i += 4)
+      to_ayuv(&o->info, to + i);
+  buffer = gst_buffer_new_wrapped(to, size);
+  gst_buffer_add_video_meta(buffer, GST_VIDEO_FRAME_FLAG_NONE,
+                            wants_ayuv(o) ? GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_YUV
+                                          : GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_RGB,
+                            width, height);
+  return buffer;
+}
+
+static gdouble place(gdouble room, gdouble size, gdouble margin, gint where) {
+  gdouble at = where < 0 ? margin : where > 0 ? room - size - margin : (room - size) / 2;
+  return CLAMP(at, 0, MAX(0, room - size));
+}
+
+static void position_of(GstResnet18Position position, gint *horizontal, gint *vertical) {
+  static const gint8 table[][2] = {{-1, -1}, {0, -1}, {1, -1}, {0, 0}, {-1, 1}, {0, 1}, {1, 1}};
+  *horizontal = table[position][0];
+  *vertical = table[position][1];
+}
+
+static GstVideoOverlayComposition *compose(GstResnet18Overlay *o) {
+  GstVideoOverlayComposition *composition;
+  GstVideoOverlayRectangle *rectangle;
+  cairo_surface_t *surface;
+  GstBuffer *pixels;
+  Metrics m;
+  gint horizontal, vertical, width, height;
+  measure(o, &m);
+  surface = draw_panel(o, &m);
+  pixels = pixels_of(o, surface);
+  width = cairo_image_surface_get_width(surface);
+  height = cairo_image_surface_get_height(surface);
+  cairo_surface_destroy(surface);
+  position_of(o->position, &horizontal, &vertical);
+  rectangle = gst_video_overlay_rectangle_new_raw(
+      pixels, (gint)(place(m.picture_width, m.width, m.margin, horizontal) * m.stretch),
+      (gint)place(m.picture_height, m.height, m.margin, vertical), width, height,
+      wants_ayuv(o) ? GST_VIDEO_OVERLAY_FORMAT_FLAG_NONE : GST_VIDEO_OVERLAY_FORMAT_FLAG_PREMULTIPLIED_ALPHA);
+  composition = gst_video_overlay_composition_new(rectangle);
+  gst_video_overlay_rectangle_unref(rectangle);
+  gst_buffer_unref(pixels);
+  return composition;
+}
+
+/* An overlay that is already there stays: ours comes on top. */
+static void attach(GstResnet18Overlay *o, GstBuffer *buffer) {
+  GstVideoOverlayCompositionMeta *meta = gst_buffer_get_video_overlay_composition_meta(buffer);
+  if (!meta) {
+    gst_buffer_add_video_overlay_composition_meta(buffer, o->composition);
+    return;
+  }
+  meta->overlay = gst_video_overlay_composition_make_writable(meta->overlay);
+  for (guint i = 0; i < gst_video_overlay_composition_n_rectangles(o->composition); i++)
+    gst_video_overlay_composition_add_rectangle(meta->overlay,
+                                                gst_video_overlay_composition_get_rectangle(o->composition, i));
+}
+
+static gboolean blend(GstResnet18Overlay *o, GstBuffer *buffer) {
+  GstVideoFrame frame;
+  if (!gst_video_frame_map(&frame, &o->info, buffer, GST_MAP_READWRITE | GST_VIDEO_FRAME_MAP_FLAG_NO_REF))
+    return FALSE;
+  gst_video_overlay_composition_blend(o->composition, &frame);
+  gst_video_frame_unmap(&frame);
+  return TRUE;
+}
+
+gboolean gst_resnet18_overlay_apply(GstResnet18Overlay *o, GstBuffer *buffer) {
+  if (o->n_lines == 0)
+    return TRUE;
+  if (!o->composition)
+    o->composition = compose(o);
+  if (!o->attach)
+    return blend(o, buffer);
+  attach(o, buffer);
+  return TRUE;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The element's properties: their values, their descriptions, setting and reading them. */
+#ifndef GST_RESNET18_SETTINGS_H
+#define GST_RESNET18_SETTINGS_H
+
+#include "resnet18.h"
+
+#include <gst/gst.h>
+
+G_BEGIN_DECLS
+
+#define GST_RESNET18_MAX_TOP_K 20
+
+typedef enum { GST_RESNET18_MODE_AUTO, GST_RESNET18_MODE_ASYNC, GST_RESNET18_MODE_SYNC } GstResnet18Mode;
+
+typedef enum { GST_RESNET18_POST_NONE, GST_RESNET18_POST_CHANGES, GST_RESNET18_POST_ALL } GstResnet18Post;
+
+typedef enum {
+  GST_RESNET18_POSITION_TOP_LEFT,
+  GST_RESNET18_POSITION_TOP,
+  GST_RESNET18_POSITION_TOP_RIGHT,
+  GST_RESNET18_POSITION_CENTER,
+  GST_RESNET18_POSITION_BOTTOM_LEFT,
+  GST_RESNET18_POSITION_BOTTOM,
+  GST_RESNET18_POSITION_BOTTOM_RIGHT
+} GstResnet18Position;
+
+GType gst_resnet18_mode_get_type(void);
+GType gst_resnet18_post_get_type(void);
+GType gst_resnet18_crop_get_type(void);
+GType gst_resnet18_position_get_type(void);
+
+typedef struct {
+  gchar *weights, *labels; /* NULL = built in */
+  guint threads;
+  GstResnet18Mode mode;
+  guint interval;
+  resnet18_crop crop;
+  guint top_k;
+  gfloat threshold;
+  gboolean overlay;
+  GstResnet18Position overlay_position;
+  gchar *overlay_font;
+  guint overlay_color; /* 0xAARRGGBB */
+  guint overlay_top;
+  gboolean attach_meta;
+  GstResnet18Post post_messages;
+} GstResnet18Settings;
+
+void gst_resnet18_settings_init(GstResnet18Settings *settings);
+void gst_resnet18_settings_clear(GstResnet18Settings *settings);
+/* `to` must be initialised or zero. */
+void gst_resnet18_settings_copy(GstResnet18Settings *to, const GstResnet18Settings *from);
+
+/* Also installs "stats", which the element answers itself: its id is GST_RESNET18_PROP_STATS. */
+#define GST_RESNET18_PROP_STATS 1
+void gst_resnet18_settings_install(GObjectClass *object_class);
+/* False for an id that is none of the settings. */
+gboolean gst_resnet18_settings_set(GstResnet18Settings *settings, guint id, const GValue *value);
+gboolean gst_resnet18_settings_get(const GstResnet18Settings *settings, guint id, GValue *value);
+
+G_END_DECLS
+
+#endif
