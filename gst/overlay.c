@@ -14,11 +14,11 @@
 #define PANEL_MAX 0.62
 /* The rest in units of the type size. */
 #define PAD_X 0.75
-#define PAD_Y 0.50
-#define LINE 1.55
+#define PAD_Y 0.42
+#define LINE 1.8
 #define GAP 1.1
 #define RADIUS 0.55
-#define BAR 0.13
+#define BAR 0.12
 
 typedef struct {
   gchar *label;
@@ -132,7 +132,7 @@ static PangoLayout *new_layout(GstResnet18Overlay *o, const Metrics *m, const gc
   PangoLayout *layout = pango_layout_new(o->context);
   PangoFontDescription *font = pango_font_description_from_string(o->font ? o->font : "Sans");
   pango_font_description_set_absolute_size(font, m->type * PANGO_SCALE);
-  if (strong && !(pango_font_description_get_set_fields(font) & PANGO_FONT_MASK_WEIGHT))
+  if (strong && pango_font_description_get_weight(font) == PANGO_WEIGHT_NORMAL)
     pango_font_description_set_weight(font, PANGO_WEIGHT_BOLD);
   pango_layout_set_font_description(layout, font);
   pango_font_description_free(font);
@@ -197,7 +197,7 @@ static void set_color(cairo_t *c, guint argb, gdouble alpha) {
 static void set_panel_color(cairo_t *c, guint argb) {
   gdouble luma = 0.2126 * ((argb >> 16) & 255) + 0.7152 * ((argb >> 8) & 255) + 0.0722 * (argb & 255);
   if (luma >= 96)
-    cairo_set_source_rgba(c, 0.04, 0.05, 0.07, 0.66);
+    cairo_set_source_rgba(c, 0.04, 0.05, 0.07, 0.70);
   else
     cairo_set_source_rgba(c, 0.96, 0.96, 0.97, 0.74);
 }
