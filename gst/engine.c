@@ -4,8 +4,11 @@
 
 static gboolean open_parts(GstResnet18Engine *engine, const GstResnet18Settings *settings, const gchar **property,
                            resnet18_error *error) {
+  /* What is wrong with a precision that was asked for is that these weights or this CPU do not have it. */
   *property = "weights";
-  engine->pool = gst_resnet18_pool_acquire(settings->weights, RESNET18_PRECISION_AUTO, settings->threads, error);
+  engine->pool = gst_resnet18_pool_acquire(settings->weights, settings->precision, settings->threads, error);
+  if (!engine->pool && error->status == RESNET18_ERROR_UNSUPPORTED)
+    *property = "precision";
   if (!engine->pool)
     return FALSE;
   engine->source = resnet18_model_source(gst_resnet18_pool_model(engine->pool));

@@ -75,7 +75,8 @@ struct _GstResnet18Classify {
   gboolean overlay_stale;      /* the result or the style is not the one it shows */
   Found found;
   Moment last;
-  guint64 frames; /* since the last break in the stream */
+  guint64 frames;      /* since the last break in the stream */
+  GstClockTime due_at; /* not before, for max-rate; in running time, or monotonic where there is none */
   gboolean complained;
   GstClockTime slowest; /* of the last `n_slowest` classified frames */
   guint n_slowest;
@@ -151,6 +152,7 @@ static void forget_past(GstResnet18Classify *self) {
     gst_resnet18_track_reset(self->track);
   forget_result(self);
   self->frames = 0;
+  self->due_at = GST_CLOCK_TIME_NONE;
   self->last = (Moment){GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, 0};
 }
 
@@ -342,11 +344,25 @@ static void collect_results(GstResnet18Classify *self, const Moment *moment) {
 
 /* ---- Classifying --------------------------------------------------------------------------------------- */
 
-static gboolean is_due(GstResnet18Classify *self, GstBuffer *buffer) {
+/* Keeps the average rate: a frame that comes late does not put off those after it, unless it is very late. */
+static gboolean rate_allows(GstResnet18Classify *self, const Moment *moment) {
+  GstClockTime period, now = GST_CLOCK_TIME_IS_VALID(moment->running_time) ? moment->running_time : moment->entered;
+  if (self->now.max_rate_n == 0)
+    return TRUE;
+  if (GST_CLOCK_TIME_IS_VALID(self->due_at) && now < self->due_at)
+    return FALSE;
+  period = gst_util_uint64_scale_int(GST_SECOND, self->now.max_rate_d, self->now.max_rate_n);
+  if (!GST_CLOCK_TIME_IS_VALID(self->due_at) || now - self->due_at >= period)
+    self->due_at = now;
+  self->due_at += period;
+  return TRUE;
+}
+
+static gboolean is_due(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment) {
   guint64 n = self->frames++;
   if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP))
     return FALSE;
-  return n % self->now.interval == 0;
+  return n % self->now.interval == 0 && rate_allows(self, moment);
 }
 
 /* Once for each caps, not for each frame. */
@@ -470,7 +486,7 @@ static GstFlowReturn gst_resnet18_classify_transform_ip(GstBaseTransform *trans,
   self->last = moment;
   gst_resnet18_stats_count(self->stats, GST_RESNET18_FRAMES, 1);
   collect_results(self, &moment);
-  if (is_due(self, buffer))
+  if (is_due(self, buffer, &moment))
     classify(self, buffer, &moment);
   else
     gst_resnet18_stats_count(self->stats, GST_RESNET18_SKIPPED, 1);
@@ -564,6 +580,7 @@ static void gst_resnet18_classify_class_init(GstResnet18ClassifyClass *klass) {
                                         "Says what is on each video frame, with ResNet-18 on the CPU",
                                         "The resnet18classify developers");
   add_pad_templates(element_class);
+  gst_type_mark_as_plugin_api(gst_resnet18_precision_get_type(), 0);
   gst_type_mark_as_plugin_api(gst_resnet18_mode_get_type(), 0);
   gst_type_mark_as_plugin_api(gst_resnet18_post_get_type(), 0);
   gst_type_mark_as_plugin_api(gst_resnet18_crop_get_type(), 0);

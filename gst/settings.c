@@ -6,9 +6,11 @@ enum {
   PROP_STATS = GST_RESNET18_PROP_STATS,
   PROP_WEIGHTS,
   PROP_LABELS,
+  PROP_PRECISION,
   PROP_THREADS,
   PROP_MODE,
   PROP_INTERVAL,
+  PROP_MAX_RATE,
   PROP_CROP,
   PROP_TOP_K,
   PROP_THRESHOLD,
@@ -21,6 +23,7 @@ enum {
   PROP_POST_MESSAGES
 };
 
+#define DEFAULT_PRECISION RESNET18_PRECISION_AUTO
 #define DEFAULT_THREADS 0
 #define DEFAULT_MODE GST_RESNET18_MODE_AUTO
 #define DEFAULT_INTERVAL 1
@@ -41,6 +44,17 @@ static GType register_once(gsize *type, const gchar *name, const GEnumValue *val
   if (g_once_init_enter(type))
     g_once_init_leave(type, g_enum_register_static(name, values));
   return *type;
+}
+
+GType gst_resnet18_precision_get_type(void) {
+  static const GEnumValue values[] = {{RESNET18_PRECISION_AUTO,
+                                       "int8 where the CPU is fast at it and the weights have a calibration, else fp32",
+                                       "auto"},
+                                      {RESNET18_PRECISION_FP32, "32-bit floats, equal to torchvision", "fp32"},
+                                      {RESNET18_PRECISION_INT8, "8-bit integers, several times as fast", "int8"},
+                                      {0, NULL, NULL}};
+  static gsize type;
+  return register_once(&type, "GstResnet18Precision", values);
 }
 
 GType gst_resnet18_mode_get_type(void) {
@@ -89,9 +103,11 @@ GType gst_resnet18_position_get_type(void) {
 /* ---- Values -------------------------------------------------------------------------------------------- */
 
 void gst_resnet18_settings_init(GstResnet18Settings *s) {
-  *s = (GstResnet18Settings){.threads = DEFAULT_THREADS,
+  *s = (GstResnet18Settings){.precision = DEFAULT_PRECISION,
+                             .threads = DEFAULT_THREADS,
                              .mode = DEFAULT_MODE,
                              .interval = DEFAULT_INTERVAL,
+                             .max_rate_d = 1,
                              .crop = DEFAULT_CROP,
                              .top_k = DEFAULT_TOP_K,
                              .threshold = DEFAULT_THRESHOLD,
@@ -138,6 +154,9 @@ static void install_model(GObjectClass *c) {
                           "File of the classes' names, one a line, or a table with the columns index, wnid, name; as "
                           "many as the model has classes (NULL = built in, ImageNet's 1000)",
                           NULL, IN_READY));
+  g_object_class_install_property(c, PROP_PRECISION,
+                                  g_param_spec_enum("precision", "Precision", "Arithmetic of the forward pass",
+                                                    gst_resnet18_precision_get_type(), DEFAULT_PRECISION, IN_READY));
   g_object_class_install_property(
       c, PROP_THREADS,
       g_param_spec_uint("threads", "Threads",
@@ -156,6 +175,12 @@ static void install_flow(GObjectClass *c) {
                                   g_param_spec_uint("interval", "Interval",
                                                     "Classify every n-th frame; the others carry the newest result", 1,
                                                     G_MAXUINT, DEFAULT_INTERVAL, IN_PLAYING));
+  g_object_class_install_property(
+      c, PROP_MAX_RATE,
+      gst_param_spec_fraction("max-rate", "Maximum rate",
+                              "Classify at most so many frames a second of running time (0/1 = no limit); the others "
+                              "carry the newest result",
+                              0, 1, G_MAXINT, 1, 0, 1, IN_PLAYING));
   g_object_class_install_property(c, PROP_CROP,
                                   g_param_spec_enum("crop", "Crop", "How the picture becomes the network's 224x224",
                                                     gst_resnet18_crop_get_type(), DEFAULT_CROP, IN_PLAYING));
@@ -236,6 +261,9 @@ gboolean gst_resnet18_settings_set(GstResnet18Settings *s, guint id, const GValu
   case PROP_LABELS:
     set_string(&s->labels, value);
     return TRUE;
+  case PROP_PRECISION:
+    s->precision = g_value_get_enum(value);
+    return TRUE;
   case PROP_THREADS:
     s->threads = g_value_get_uint(value);
     return TRUE;
@@ -244,6 +272,10 @@ gboolean gst_resnet18_settings_set(GstResnet18Settings *s, guint id, const GValu
     return TRUE;
   case PROP_INTERVAL:
     s->interval = g_value_get_uint(value);
+    return TRUE;
+  case PROP_MAX_RATE:
+    s->max_rate_n = gst_value_get_fraction_numerator(value);
+    s->max_rate_d = gst_value_get_fraction_denominator(value);
     return TRUE;
   case PROP_CROP:
     s->crop = g_value_get_enum(value);
@@ -288,6 +320,9 @@ gboolean gst_resnet18_settings_get(const GstResnet18Settings *s, guint id, GValu
   case PROP_LABELS:
     g_value_set_string(value, s->labels);
     return TRUE;
+  case PROP_PRECISION:
+    g_value_set_enum(value, s->precision);
+    return TRUE;
   case PROP_THREADS:
     g_value_set_uint(value, s->threads);
     return TRUE;
@@ -296,6 +331,9 @@ gboolean gst_resnet18_settings_get(const GstResnet18Settings *s, guint id, GValu
     return TRUE;
   case PROP_INTERVAL:
     g_value_set_uint(value, s->interval);
+    return TRUE;
+  case PROP_MAX_RATE:
+    gst_value_set_fraction(value, s->max_rate_n, s->max_rate_d);
     return TRUE;
   case PROP_CROP:
     g_value_set_enum(value, s->crop);

@@ -25,6 +25,7 @@ typedef enum {
   GST_RESNET18_POSITION_BOTTOM_RIGHT
 } GstResnet18Position;
 
+GType gst_resnet18_precision_get_type(void);
 GType gst_resnet18_mode_get_type(void);
 GType gst_resnet18_post_get_type(void);
 GType gst_resnet18_crop_get_type(void);
@@ -32,9 +33,11 @@ GType gst_resnet18_position_get_type(void);
 
 typedef struct {
   gchar *weights, *labels; /* NULL = built in */
+  resnet18_precision precision;
   guint threads;
   GstResnet18Mode mode;
   guint interval;
+  gint max_rate_n, max_rate_d; /* classifications a second; 0/1 = no limit */
   resnet18_crop crop;
   guint top_k;
   gfloat threshold;

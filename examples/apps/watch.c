@@ -6,9 +6,9 @@
  *   watch rtsp://camera/stream
  *   watch "v4l2src ! decodebin"            anything else is read as the beginning of a pipeline
  *
- * Build it anywhere with: cc watch.c $(pkg-config --cflags --libs resnet18classify) */
+ * Build it anywhere with: cc watch.c $(pkg-config --cflags --libs gstreamer-resnet18-1.0) */
 #include <gst/gst.h>
-#include <resnet18meta.h>
+#include <gst/resnet18meta.h>
 
 typedef struct {
   GMainLoop *loop;
