@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The weights and labels in the library itself: whole files, from a page boundary on, in a read-only section. An object
+/* The weights, labels and calibration in the library itself: whole files, from a page boundary on, in a read-only section. An object
  * of its own, so that a static link without a model does without them. */
 #include "builtin_files.h"
 
@@ -21,5 +21,6 @@ r18_builtin_\name\()_end:
   .section .rodata.resnet18, "a", %progbits
   embed weights, R18_WEIGHTS_FILE
   embed labels, R18_LABELS_FILE
+  embed calibration, R18_CALIBRATION_FILE
   .balign 4096
   .section .note.GNU-stack, "", %progbits

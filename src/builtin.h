@@ -3,7 +3,8 @@
 #ifndef RESNET18_BUILTIN_H
 #define RESNET18_BUILTIN_H
 
-extern const unsigned char r18_builtin_weights[], r18_builtin_weights_end[]; /* safetensors */
-extern const unsigned char r18_builtin_labels[], r18_builtin_labels_end[];   /* index, wnid, name */
+extern const unsigned char r18_builtin_weights[], r18_builtin_weights_end[];         /* safetensors */
+extern const unsigned char r18_builtin_labels[], r18_builtin_labels_end[];           /* index, wnid, name */
+extern const unsigned char r18_builtin_calibration[], r18_builtin_calibration_end[]; /* int8 ranges */
 
 #endif

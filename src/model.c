@@ -3,9 +3,12 @@
 #include "model.h"
 
 #include "builtin.h"
+#include "calibration.h"
 #include "error.h"
+#include "file.h"
 #include "locate.h"
 
+#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <pthread.h>
@@ -13,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_CLASSES = 100000, MAX_CHANNELS = 512 };
 
@@ -257,6 +261,54 @@ static resnet18_status check_model(resnet18_model *model, resnet18_error *error)
   return status;
 }
 
+/* ---- Calibration ---------------------------------------------------------------------------------------- */
+
+static resnet18_status adopt_calibration(resnet18_model *model, const char *source, const char *text, size_t size,
+                                         resnet18_error *error) {
+  uint64_t fingerprint = 0;
+  resnet18_status status = r18_fingerprint(model, &fingerprint, error);
+  if (status)
+    return status;
+  model->calibration = malloc(sizeof *model->calibration);
+  if (!model->calibration)
+    return r18_fail_memory(error, sizeof *model->calibration);
+  return r18_calibration_parse(source, text, size, fingerprint, model->calibration, error);
+}
+
+static resnet18_status read_calibration(resnet18_model *model, const char *path, resnet18_error *error) {
+  int fd;
+  size_t size;
+  resnet18_status status = r18_file_open(path, R18_CALIBRATION_LIMIT, &fd, &size, error);
+  if (status)
+    return status;
+  char *text = malloc(size);
+  status = text ? r18_file_read(fd, path, text, size, 0, error) : r18_fail_memory(error, size);
+  close(fd);
+  if (!status)
+    status = adopt_calibration(model, path, text, size, error);
+  free(text);
+  return status;
+}
+
+static resnet18_status adopt_builtin_calibration(resnet18_model *model, resnet18_error *error) {
+  const size_t size = (size_t)(r18_builtin_calibration_end - r18_builtin_calibration);
+  return adopt_calibration(model, "built-in calibration", (const char *)r18_builtin_calibration, size, error);
+}
+
+/* The file beside the weights, if there is one. */
+static resnet18_status find_calibration(resnet18_model *model, const char *weights, resnet18_error *error) {
+  static const char ending[] = ".calibration";
+  const size_t room = strlen(weights) + sizeof ending;
+  char *path = malloc(room);
+  if (!path)
+    return r18_fail_memory(error, room);
+  snprintf(path, room, "%s%s", weights, ending);
+  const bool missing = access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG);
+  resnet18_status status = missing ? RESNET18_OK : read_calibration(model, path, error);
+  free(path);
+  return status;
+}
+
 /* `path` NULL: the built-in weights. */
 static resnet18_status load(const char *path, resnet18_model **model, resnet18_error *error) {
   *model = NULL;
@@ -268,6 +320,8 @@ static resnet18_status load(const char *path, resnet18_model **model, resnet18_e
   resnet18_status status = path ? r18_tensors_open(path, &m->tensors, error) : open_builtin(&m->tensors, error);
   if (!status)
     status = check_model(m, error);
+  if (!status)
+    status = path ? find_calibration(m, path, error) : adopt_builtin_calibration(m, error);
   if (status) {
     resnet18_model_unref(m);
     return status;
@@ -300,6 +354,7 @@ void resnet18_model_unref(resnet18_model *model) {
     return;
   pthread_mutex_destroy(&model->packed_lock);
   r18_tensors_clear(&model->tensors);
+  free(model->calibration);
   free(model);
 }
 

@@ -2,6 +2,7 @@
 /* Choice of kernels, and packing of the weights for them. */
 #include "packed.h"
 
+#include "calibration.h"
 #include "error.h"
 
 #include <stdatomic.h>
@@ -66,9 +67,12 @@ static r18_conv describe(unsigned index, unsigned threads) {
   };
 }
 
-static resnet18_status choose(r18_packed *packed, unsigned index, unsigned threads, resnet18_error *error) {
+static resnet18_status choose(const resnet18_model *model, r18_packed *packed, unsigned index, unsigned threads,
+                              resnet18_error *error) {
   r18_packed_conv *chosen = &packed->conv[index];
   chosen->conv = describe(index, threads);
+  if (packed->precision == RESNET18_PRECISION_INT8)
+    r18_calibration_apply(r18_model_calibration(model), index, &chosen->conv);
   const r18_conv_kernel *const *kernel =
       packed->precision == RESNET18_PRECISION_INT8 ? r18_conv_kernels_u8 : r18_conv_kernels_f32;
   for (; *kernel; kernel++) {
@@ -189,7 +193,7 @@ static resnet18_status new_packed(const resnet18_model *model, resnet18_precisio
   packed->classes = (unsigned)resnet18_model_classes(model);
   resnet18_status status = RESNET18_OK;
   for (unsigned i = 0; i < R18_CONVS && !status; i++)
-    status = choose(packed, i, r18_team_threads(team), error);
+    status = choose(model, packed, i, r18_team_threads(team), error);
   if (!status)
     status = place_in_block(packed, error);
   if (!status)

@@ -119,8 +119,10 @@ static void add_conv(struct planner *p, unsigned index, r18_place in, r18_place 
 
 /* The scale with which convolution `index` writes its output. */
 static r18_place scaled_for(const struct planner *p, unsigned index, r18_place place) {
-  if (place.element == 1)
+  if (place.element == 1) {
     place.scale = p->packed->conv[index].conv.out_scale;
+    place.zero = p->packed->conv[index].conv.out_zero;
+  }
   return place;
 }
 

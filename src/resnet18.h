@@ -274,6 +274,27 @@ RESNET18_API bool resnet18_session_step(const resnet18_session *session, size_t 
 /* Measure each step in the runs that follow; costs two clock readings a step. */
 RESNET18_API void resnet18_session_profile(resnet18_session *session, bool on);
 
+/* ---- Calibration -------------------------------------------------------------------------------------- */
+
+/* Measures what int8 needs to know of a model's activations. A few hundred pictures like those to be classified are
+ * enough; the same pictures in the same order make the same file. */
+typedef struct resnet18_calibrator resnet18_calibrator;
+
+/* Free with resnet18_calibrator_free. */
+RESNET18_API resnet18_status resnet18_calibrator_new(resnet18_model *model, resnet18_calibrator **calibrator,
+                                                     resnet18_error *error);
+/* NULL is allowed. */
+RESNET18_API void resnet18_calibrator_free(resnet18_calibrator *calibrator);
+
+/* `rgb`: one picture of RESNET18_RGB_BYTES, such as resnet18_preprocessor_run makes. */
+RESNET18_API resnet18_status resnet18_calibrator_add(resnet18_calibrator *calibrator, const uint8_t *rgb,
+                                                     resnet18_error *error);
+
+/* Writes the calibration of the pictures so far. It is found where resnet18_model_calibrated says. `path` is replaced
+ * in one step, or left as it was on failure. */
+RESNET18_API resnet18_status resnet18_calibrator_write(const resnet18_calibrator *calibrator, const char *path,
+                                                       resnet18_error *error);
+
 /* ---- Results ------------------------------------------------------------------------------------------ */
 
 typedef struct {

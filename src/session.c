@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Runs a plan: the forward pass. */
+#include "session.h"
 #include "blas.h"
 #include "error.h"
 #include "plan.h"
@@ -253,6 +254,11 @@ bool resnet18_session_layer(const resnet18_session *session, resnet18_layer laye
       hwc[y * row + i] = place->element == 1 ? place->scale * (float)in[i] : ((const float *)(const void *)in)[i];
   }
   return true;
+}
+
+const r18_place *r18_session_conv_out(const resnet18_session *session, unsigned index, r18_run *run) {
+  *run = (r18_run){.arena = session->arena};
+  return &session->plan.conv_out[index];
 }
 
 /* ---- What it is --------------------------------------------------------------------------------------- */
