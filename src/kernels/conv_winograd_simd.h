@@ -10,184 +10,235 @@
 
 #include "winograd.h"
 
-/* Vectors in a block of output channels. With few tiles one is enough to keep the multipliers busy, given registers
- * for all of them. */
-static inline unsigned blocks_wide(unsigned size) {
-  return MAX_ROWS_1 >= 16 && size <= 14 ? 1 : 2;
+static inline bool winograd_fits(const r18_conv *conv) {
+  return conv->kernel == 3 && conv->pad == 1 && (conv->stride == 1 || conv->stride == 2) &&
+         conv->in_size == conv->out_size * conv->stride && conv->in_channels % LANES == 0 &&
+         conv->out_channels % R18_PACK_GROUP == 0 && conv->in_size <= MAX_SIDE;
 }
 
-static inline bool winograd_fits(const r18_conv *conv) {
-  return conv->kernel == 3 && conv->stride == 1 && conv->pad == 1 && conv->in_size == conv->out_size &&
-         conv->in_channels % LANES == 0 && conv->out_channels % (2 * LANES) == 0 && conv->out_size <= MAX_SIDE;
+/* Large tiles multiply less, but need more weights: too many of them where there are few pixels. */
+static inline winograd_kind winograd_kind_of(unsigned size, unsigned stride) {
+  const bool large = size % 2 == 0 && size >= 10;
+  if (stride == 1)
+    return large ? STRIDE1_TILE4 : STRIDE1_TILE2;
+  return large ? STRIDE2_TILE4 : STRIDE2_TILE2;
+}
+
+static inline winograd_kind winograd_kind_for(const r18_conv *conv) {
+  return winograd_kind_of(conv->out_size, conv->stride);
+}
+
+static inline size_t winograd_packed_bytes(const r18_conv *conv) {
+  return winograd_packed_floats(winograd_kind_for(conv), conv) * sizeof(float);
+}
+
+/* Memory of one block of output channels in panel_multiply's order, for all positions. */
+static inline size_t block_weights(const winograd_grid *grid, unsigned wide) {
+  const size_t weights = kind_weights(grid->kind);
+  return weights * weights * grid->blocks * LANES * wide * LANES;
 }
 
 /* --- rows --- */
 
-enum { ROWS_MAX_CHANNELS = 64 };
+enum { ROWS_MIN_SIZE = 32, ROWS_MAX_CHANNELS = 64, ROWS_WIDE = 2, ROWS_TILE = 4 };
 
 static inline bool rows_accepts(const r18_conv *conv) {
-  return winograd_fits(conv) && conv->out_size % 4 == 0 && conv->out_size >= 32 &&
-         conv->in_channels <= ROWS_MAX_CHANNELS;
-}
-
-static inline size_t rows_packed_bytes(const r18_conv *conv) {
-  return winograd_packed_floats(6, conv) * sizeof(float);
+  return winograd_fits(conv) && conv->stride == 1 && conv->out_size % ROWS_TILE == 0 &&
+         conv->out_size >= ROWS_MIN_SIZE && conv->in_channels <= ROWS_MAX_CHANNELS;
 }
 
 static inline bool rows_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias,
                              void *packed) {
-  winograd_pack(6, 2, conv, first, weights, bias, packed);
+  winograd_pack(STRIDE1_TILE4, ROWS_WIDE, conv, first, weights, bias, packed);
   return true;
 }
 
 static inline size_t rows_scratch_bytes(const r18_conv *conv) {
-  const winograd_grid grid = grid_make(6, conv->out_size, true, conv->in_channels);
-  return (grid.panel_size + 2 * grid.product_size) * sizeof(float);
+  const winograd_grid grid = grid_make(STRIDE1_TILE4, conv->out_size, true, conv->in_channels);
+  return (grid.panel_size + ROWS_WIDE * grid.product_size) * sizeof(float);
 }
 
 static inline unsigned rows_units(const r18_conv *conv) {
-  return conv->out_size / 4;
+  return conv->out_size / ROWS_TILE;
+}
+
+static inline void rows_multiply(const winograd_grid *grid, const float *panels, const float *weights,
+                                 float *products) {
+  const size_t step = (size_t)grid->blocks * LANES * ROWS_WIDE * LANES;
+  for (unsigned i = 0; i < grid->points; i++)
+    for (unsigned j = 0; j < grid->points; j++, weights += step)
+      panel_multiply(ROWS_WIDE, grid->columns, grid->blocks, panels + grid->panel[i][j], weights,
+                     products + ROWS_WIDE * grid->product[i][j]);
 }
 
 static inline void rows_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  const winograd_grid grid = grid_make(6, step->out.height, true, step->in.channels);
-  const size_t block_weights = (size_t)36 * step->in.channels * 2 * LANES;
+  const winograd_grid grid = grid_make(STRIDE1_TILE4, step->out.height, true, step->in.channels);
   float *panels = (float *)(void *)run->scratch, *products = panels + grid.panel_size;
   for (unsigned unit = begin; unit < end; unit++) {
-    const unsigned image = unit / step->units, y0 = unit % step->units * 4;
+    const unsigned image = unit / step->units, y0 = unit % step->units * ROWS_TILE;
     const float *in = r18_at_f32(run, &step->in, image, (int)y0 - 1, -1);
     const winograd_target target = winograd_target_of(step, run, image);
     const float *weights = (const float *)(const void *)step->weights + step->out.channels;
     for (unsigned block = 0; block < grid.blocks; block++)
-      transform_row(6, &grid, in + block * LANES, step->in.row / sizeof(float), step->in.channels, 0, block, panels);
-    for (unsigned channel = 0; channel < step->out.channels; channel += 2 * LANES, weights += block_weights) {
+      transform_row(STRIDE1_TILE4, &grid, in + block * LANES, step->in.row / sizeof(float), step->in.channels, 0, block,
+                    panels);
+    for (unsigned channel = 0; channel < step->out.channels; channel += ROWS_WIDE * LANES) {
       const winograd_target here = winograd_target_at(target, channel);
-      multiply_positions(&grid, 2, panels, weights, products);
-      finish_row(6, &grid, 2, products, 0, &here, y0);
+      rows_multiply(&grid, panels, weights, products);
+      finish_row(STRIDE1_TILE4, &grid, ROWS_WIDE, products, 0, &here, y0);
+      weights += block_weights(&grid, ROWS_WIDE);
     }
   }
 }
 
 /* --- blocks --- */
 
-static inline bool blocks4_accepts(const r18_conv *conv) {
-  return winograd_fits(conv) && conv->out_size % 2 == 0 && conv->out_size >= 10;
+/* Vectors in a block of output channels. With few tiles one is enough to keep the multipliers busy, given registers
+ * for all of them. */
+static inline unsigned blocks_wide(unsigned size) {
+  return MAX_ROWS_1 >= 16 && size <= 14 ? 1 : 2;
 }
 
-static inline bool blocks2_accepts(const r18_conv *conv) {
-  return winograd_fits(conv);
+static inline bool blocks_accepts_stride1_tile4(const r18_conv *conv) {
+  return winograd_fits(conv) && winograd_kind_for(conv) == STRIDE1_TILE4;
 }
 
-static inline size_t blocks4_packed_bytes(const r18_conv *conv) {
-  return winograd_packed_floats(6, conv) * sizeof(float);
+static inline bool blocks_accepts_stride1_tile2(const r18_conv *conv) {
+  return winograd_fits(conv) && winograd_kind_for(conv) == STRIDE1_TILE2;
 }
 
-static inline size_t blocks2_packed_bytes(const r18_conv *conv) {
-  return winograd_packed_floats(4, conv) * sizeof(float);
+static inline bool blocks_accepts_stride2_tile4(const r18_conv *conv) {
+  return winograd_fits(conv) && winograd_kind_for(conv) == STRIDE2_TILE4;
 }
 
-static inline bool blocks4_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias,
-                                void *packed) {
-  winograd_pack(6, blocks_wide(conv->out_size), conv, first, weights, bias, packed);
+static inline bool blocks_accepts_stride2_tile2(const r18_conv *conv) {
+  return winograd_fits(conv) && winograd_kind_for(conv) == STRIDE2_TILE2;
+}
+
+static inline winograd_grid blocks_grid(const r18_conv *conv) {
+  return grid_make(winograd_kind_for(conv), conv->out_size, false, conv->in_channels);
+}
+
+static inline bool blocks_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias,
+                               void *packed) {
+  const unsigned wide = blocks_wide(conv->out_size);
+  switch (winograd_kind_for(conv)) {
+  case STRIDE1_TILE4:
+    winograd_pack(STRIDE1_TILE4, wide, conv, first, weights, bias, packed);
+    break;
+  case STRIDE1_TILE2:
+    winograd_pack(STRIDE1_TILE2, wide, conv, first, weights, bias, packed);
+    break;
+  case STRIDE2_TILE4:
+    winograd_pack(STRIDE2_TILE4, wide, conv, first, weights, bias, packed);
+    break;
+  case STRIDE2_TILE2:
+    winograd_pack(STRIDE2_TILE2, wide, conv, first, weights, bias, packed);
+    break;
+  }
   return true;
 }
 
-static inline bool blocks2_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias,
-                                void *packed) {
-  winograd_pack(4, blocks_wide(conv->out_size), conv, first, weights, bias, packed);
-  return true;
+static inline size_t blocks_work_bytes(const r18_conv *conv) {
+  return blocks_grid(conv).panel_size * sizeof(float);
 }
 
-static inline size_t blocks4_work_bytes(const r18_conv *conv) {
-  return grid_make(6, conv->out_size, false, conv->in_channels).panel_size * sizeof(float);
-}
-
-static inline size_t blocks2_work_bytes(const r18_conv *conv) {
-  return grid_make(4, conv->out_size, false, conv->in_channels).panel_size * sizeof(float);
-}
-
-static inline size_t blocks4_scratch_bytes(const r18_conv *conv) {
-  return grid_make(6, conv->out_size, false, conv->in_channels).product_size * blocks_wide(conv->out_size) *
-         sizeof(float) * conv->max_batch;
-}
-
-static inline size_t blocks2_scratch_bytes(const r18_conv *conv) {
-  return grid_make(4, conv->out_size, false, conv->in_channels).product_size * blocks_wide(conv->out_size) *
-         sizeof(float) * conv->max_batch;
+static inline size_t blocks_scratch_bytes(const r18_conv *conv) {
+  return blocks_grid(conv).product_size * blocks_wide(conv->out_size) * sizeof(float) * conv->max_batch;
 }
 
 static inline unsigned blocks_units(const r18_conv *conv) {
   return conv->out_channels / (blocks_wide(conv->out_size) * LANES);
 }
 
-static inline unsigned blocks4_prepare_units(const r18_conv *conv) {
-  return (conv->out_size + 3) / 4 * (conv->in_channels / LANES);
-}
-
-static inline unsigned blocks2_prepare_units(const r18_conv *conv) {
-  return (conv->out_size + 1) / 2 * (conv->in_channels / LANES);
+static inline unsigned blocks_prepare_units(const r18_conv *conv) {
+  const winograd_grid grid = blocks_grid(conv);
+  return grid.rows * grid.blocks;
 }
 
 static inline float *blocks_panels(const r18_step *step, const r18_run *run, unsigned image) {
   return (float *)(void *)(run->arena + step->work.offset + image * step->work.image);
 }
 
-__attribute__((always_inline)) static inline void blocks_prepare(unsigned points, const r18_step *step,
-                                                                 const r18_run *run, unsigned begin, unsigned end) {
-  const winograd_grid grid = grid_make(points, step->in.height, false, step->in.channels);
-  const unsigned units = grid.rows * grid.blocks;
+/* A unit is one row of tiles and one vector of channels; a thread gets all rows of its channels, which mostly are the
+ * ones that it wrote in the step before. */
+__attribute__((always_inline)) static inline void
+blocks_prepare_kind(winograd_kind kind, const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
+  const winograd_grid grid = grid_make(kind, step->out.height, false, step->in.channels);
   for (unsigned unit = begin; unit < end; unit++) {
-    const unsigned image = unit / units, row = unit % units / grid.blocks, block = unit % grid.blocks;
-    const float *in = r18_at_f32(run, &step->in, image, (int)(row * grid.outputs) - 1, -1);
-    transform_row(points, &grid, in + block * LANES, step->in.row / sizeof(float), step->in.channels, row, block,
+    const unsigned image = unit / step->units, block = unit % step->units / grid.rows, row = unit % grid.rows;
+    const int y = (int)(row * grid.outputs * kind_stride(kind));
+    const float *in = r18_at_f32(run, &step->in, image, y - 1, -1) + block * LANES;
+    transform_row(kind, &grid, in, step->in.row / sizeof(float), step->in.channels, row, block,
                   blocks_panels(step, run, image));
   }
 }
 
-static inline void blocks4_prepare(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  blocks_prepare(6, step, run, begin, end);
+static inline void blocks_prepare(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
+  switch (winograd_kind_of(step->out.height, step->stride)) {
+  case STRIDE1_TILE4:
+    blocks_prepare_kind(STRIDE1_TILE4, step, run, begin, end);
+    break;
+  case STRIDE1_TILE2:
+    blocks_prepare_kind(STRIDE1_TILE2, step, run, begin, end);
+    break;
+  case STRIDE2_TILE4:
+    blocks_prepare_kind(STRIDE2_TILE4, step, run, begin, end);
+    break;
+  case STRIDE2_TILE2:
+    blocks_prepare_kind(STRIDE2_TILE2, step, run, begin, end);
+    break;
+  }
 }
 
-static inline void blocks2_prepare(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  blocks_prepare(4, step, run, begin, end);
-}
-
-/* All pictures pass a position before the next one, so that its weights are still near. */
-static inline void multiply_batch(const winograd_grid *grid, unsigned wide, const r18_step *step, const r18_run *run,
-                                  const float *weights, float *products) {
+/* All positions of all pictures that have the same weights, u of the rows and v of the columns. */
+static inline void multiply_shared(const winograd_grid *grid, unsigned u, unsigned v, unsigned wide,
+                                   const r18_step *step, const r18_run *run, const float *weights, float *products) {
   for (unsigned i = 0; i < grid->points; i++)
     for (unsigned j = 0; j < grid->points; j++) {
+      if (kind_weight_of(grid->kind, i) != u || kind_weight_of(grid->kind, j) != v)
+        continue;
       for (unsigned image = 0; image < run->batch; image++)
         panel_multiply(wide, grid_rows(grid, i) * grid_columns(grid, j), grid->blocks,
                        blocks_panels(step, run, image) + grid->panel[i][j], weights,
                        products + wide * (image * grid->product_size + grid->product[i][j]));
-      weights += (size_t)grid->blocks * LANES * wide * LANES;
     }
 }
 
-__attribute__((always_inline)) static inline void blocks_run(unsigned points, const r18_step *step, const r18_run *run,
-                                                             unsigned begin, unsigned end) {
-  const winograd_grid grid = grid_make(points, step->out.height, false, step->in.channels);
+__attribute__((always_inline)) static inline void blocks_run_kind(winograd_kind kind, const r18_step *step,
+                                                                  const r18_run *run, unsigned begin, unsigned end) {
+  const winograd_grid grid = grid_make(kind, step->out.height, false, step->in.channels);
   const unsigned wide = blocks_wide(step->out.height), block = wide * LANES;
-  const float *weights = (const float *)(const void *)step->weights + step->out.channels;
   float *products = (float *)(void *)run->scratch;
   for (unsigned unit = begin; unit < end; unit++) {
-    multiply_batch(&grid, wide, step, run, weights + (size_t)unit * points * points * step->in.channels * block,
-                   products);
+    const float *weights = (const float *)(const void *)step->weights + step->out.channels;
+    weights += unit * block_weights(&grid, wide);
+    for (unsigned u = 0; u < kind_weights(kind); u++)
+      for (unsigned v = 0; v < kind_weights(kind); v++, weights += grid.blocks * LANES * block)
+        multiply_shared(&grid, u, v, wide, step, run, weights, products);
     for (unsigned image = 0; image < run->batch; image++) {
       const winograd_target target = winograd_target_at(winograd_target_of(step, run, image), unit * block);
       for (unsigned row = 0; row < grid.rows; row++)
-        finish_row(points, &grid, wide, products + wide * image * grid.product_size, row, &target, row * grid.outputs);
+        finish_row(kind, &grid, wide, products + wide * image * grid.product_size, row, &target, row * grid.outputs);
     }
   }
 }
 
-static inline void blocks4_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  blocks_run(6, step, run, begin, end);
-}
-
-static inline void blocks2_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  blocks_run(4, step, run, begin, end);
+static inline void blocks_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
+  switch (winograd_kind_of(step->out.height, step->stride)) {
+  case STRIDE1_TILE4:
+    blocks_run_kind(STRIDE1_TILE4, step, run, begin, end);
+    break;
+  case STRIDE1_TILE2:
+    blocks_run_kind(STRIDE1_TILE2, step, run, begin, end);
+    break;
+  case STRIDE2_TILE4:
+    blocks_run_kind(STRIDE2_TILE4, step, run, begin, end);
+    break;
+  case STRIDE2_TILE2:
+    blocks_run_kind(STRIDE2_TILE2, step, run, begin, end);
+    break;
+  }
 }
 
 #endif

@@ -7,7 +7,9 @@
 extern const r18_conv_kernel r18_conv_direct_c, r18_conv_blas_c;
 #if defined(__x86_64__)
 extern const r18_conv_kernel r18_conv_winograd4_rows_avx512, r18_conv_winograd4_avx512, r18_conv_winograd2_avx512;
+extern const r18_conv_kernel r18_conv_winograd4_stride2_avx512, r18_conv_winograd2_stride2_avx512;
 extern const r18_conv_kernel r18_conv_winograd4_rows_avx2, r18_conv_winograd4_avx2, r18_conv_winograd2_avx2;
+extern const r18_conv_kernel r18_conv_winograd4_stride2_avx2, r18_conv_winograd2_stride2_avx2;
 extern const r18_conv_kernel r18_conv_stem_avx512, r18_conv_stem_avx2;
 extern const r18_conv_kernel r18_conv_patches_rows_avx512, r18_conv_patches_avx512, r18_conv_patches_rows_avx2,
     r18_conv_patches_avx2;
@@ -20,12 +22,16 @@ const r18_conv_kernel *const r18_conv_kernels_f32[] = {
     &r18_conv_winograd4_rows_avx512,
     &r18_conv_winograd4_avx512,
     &r18_conv_winograd2_avx512,
+    &r18_conv_winograd4_stride2_avx512,
+    &r18_conv_winograd2_stride2_avx512,
     &r18_conv_patches_rows_avx512,
     &r18_conv_patches_avx512,
     &r18_conv_stem_avx2,
     &r18_conv_winograd4_rows_avx2,
     &r18_conv_winograd4_avx2,
     &r18_conv_winograd2_avx2,
+    &r18_conv_winograd4_stride2_avx2,
+    &r18_conv_winograd2_stride2_avx2,
     &r18_conv_patches_rows_avx2,
     &r18_conv_patches_avx2,
 #endif
