@@ -166,7 +166,7 @@ __attribute__((always_inline)) static inline void
 blocks_prepare_kind(winograd_kind kind, const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
   const winograd_grid grid = grid_make(kind, step->out.height, false, step->in.channels);
   for (unsigned unit = begin; unit < end; unit++) {
-    const unsigned image = unit / step->units, block = unit % step->units / grid.rows, row = unit % grid.rows;
+    const unsigned image = unit / step->units, row = unit % step->units / grid.blocks, block = unit % grid.blocks;
     const int y = (int)(row * grid.outputs * kind_stride(kind));
     const float *in = r18_at_f32(run, &step->in, image, y - 1, -1) + block * LANES;
     transform_row(kind, &grid, in, step->in.row / sizeof(float), step->in.channels, row, block,
