@@ -13,6 +13,7 @@ extern const r18_conv_kernel r18_conv_winograd4_stride2_avx2, r18_conv_winograd2
 extern const r18_conv_kernel r18_conv_stem_avx512, r18_conv_stem_avx2;
 extern const r18_conv_kernel r18_conv_patches_rows_avx512, r18_conv_patches_avx512, r18_conv_patches_rows_avx2,
     r18_conv_patches_avx2;
+extern const r18_plain_kernel r18_linear_avx512, r18_linear_avx2;
 #endif
 extern const r18_plain_kernel r18_normalize_c, r18_maxpool_f32_c, r18_avgpool_f32_c, r18_linear_c;
 
@@ -56,6 +57,10 @@ const r18_plain_kernel *const r18_avgpool_kernels_f32[] = {
 };
 
 const r18_plain_kernel *const r18_linear_kernels[] = {
+#if defined(__x86_64__)
+    &r18_linear_avx512,
+    &r18_linear_avx2,
+#endif
     &r18_linear_c,
     NULL,
 };
