@@ -11,7 +11,7 @@ static gboolean open_parts(GstResnet18Engine *engine, const GstResnet18Settings 
     *property = "precision";
   if (!engine->pool)
     return FALSE;
-  engine->source = resnet18_model_source(gst_resnet18_pool_model(engine->pool));
+  engine->source = g_filename_display_name(resnet18_model_source(gst_resnet18_pool_model(engine->pool)));
   engine->classes = resnet18_model_classes(gst_resnet18_pool_model(engine->pool));
   *property = "labels";
   if (resnet18_labels_load(settings->labels, engine->classes, &engine->labels, error) != RESNET18_OK)
@@ -36,6 +36,7 @@ void gst_resnet18_engine_close(GstResnet18Engine *engine) {
   resnet18_labels_unref(engine->labels);
   if (engine->pool)
     gst_resnet18_pool_release(engine->pool);
+  g_free(engine->source);
   g_free(engine);
 }
 

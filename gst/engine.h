@@ -14,7 +14,7 @@ typedef struct {
   GstResnet18Pool *pool;
   GstResnet18Stream *stream;
   resnet18_labels *labels;
-  const gchar *source; /* of the weights; lives as long as the pool */
+  gchar *source; /* of the weights, in UTF-8 */
   gsize classes;
 } GstResnet18Engine;
 

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Data flow: ends, flushes, segments, states, several elements, other elements around it. */
+#include "rig.h"
+
+#include <dirent.h>
+#include <math.h>
+
+#define RGB "video/x-raw,format=RGB"
+
+static guint count_threads(void) {
+  DIR *folder = opendir("/proc/self/task");
+  guint n = 0;
+  while (readdir(folder))
+    n++;
+  closedir(folder);
+  return n;
+}
+
+static GstBuffer *frame_of(Rig *rig) {
+  GstBuffer *buffer = gst_buffer_copy_deep(gst_sample_get_buffer(rig->picture));
+  GST_BUFFER_PTS(buffer) = rig->frames++ * RIG_FRAME;
+  GST_BUFFER_DURATION(buffer) = RIG_FRAME;
+  return buffer;
+}
+
+static void end_of_stream_comes_after_the_last_result(void **state) {
+  static const char *const modes[] = {"mode=sync", "mode=async"};
+  for (guint i = 0; i < G_N_ELEMENTS(modes); i++) {
+    Rig *rig = rig_new(modes[i], "chelsea.png", RGB);
+    assert_int_equal(gst_harness_push(rig->harness, frame_of(rig)), GST_FLOW_OK);
+    assert_true(gst_harness_push_event(rig->harness, gst_event_new_eos()));
+    assert_int_equal(rig->results, 1);
+    assert_int_equal(rig_class(rig->last, 0), TIGER_CAT);
+    assert_int_equal(gst_harness_buffers_in_queue(rig->harness), 1);
+    rig_free(rig);
+  }
+}
+
+static void flush(Rig *rig) {
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  assert_true(gst_harness_push_event(rig->harness, gst_event_new_flush_start()));
+  assert_true(gst_harness_push_event(rig->harness, gst_event_new_flush_stop(TRUE)));
+  assert_true(gst_harness_push_event(rig->harness, gst_event_new_segment(&segment)));
+}
+
+/* A new segment with another start, as after a seek that does not flush. */
+static void segment_at(Rig *rig, GstClockTime start) {
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  segment.start = segment.time = start;
+  assert_true(gst_harness_push_event(rig->harness, gst_event_new_segment(&segment)));
+}
+
+static void nothing_from_before_a_flush_comes_after_it(void **state) {
+  Rig *rig = rig_new("mode=async", "chelsea.png", RGB);
+  for (guint i = 0; i < rig_rounds(50, 2000); i++) {
+    GstStructure *result = rig_await_result(rig);
+    gst_structure_free(result);
+    flush(rig);
+    assert_null(rig_result(rig));
+  }
+  rig_free(rig);
+}
+
+static void nothing_from_before_a_segment_comes_after_it(void **state) {
+  Rig *rig = rig_new("mode=async interval=1000000", "chelsea.png", RGB);
+  GstStructure *result = rig_await_result(rig);
+  gst_structure_free(result);
+  segment_at(rig, GST_SECOND);
+  rig->frames = 25;
+  assert_null(rig_result(rig));
+  result = rig_await_result(rig);
+  assert_int_equal(rig_time(result, "pts"), GST_SECOND);
+  assert_int_equal(rig_time(result, "running-time"), 0);
+  assert_int_equal(rig_time(result, "stream-time"), GST_SECOND);
+  gst_structure_free(result);
+  rig_free(rig);
+}
+
+static void a_flush_counts_what_it_drops(void **state) {
+  Rig *rig = rig_new("mode=async", "chelsea.png", RGB);
+  for (guint i = 0; i < 20; i++) {
+    gst_buffer_unref(rig_frame(rig));
+    if (i % 3 == 0)
+      flush(rig);
+  }
+  flush(rig);
+  assert_int_equal(rig_stat(rig, "frames"), 20);
+  assert_int_equal(rig_stat(rig, "classified") + rig_stat(rig, "dropped") + rig_stat(rig, "skipped"), 20);
+  assert_int_equal(rig_stat(rig, "queue"), 0);
+  rig_free(rig);
+}
+
+static gpointer flush_from_elsewhere(gpointer data) {
+  GstPad *pad = data;
+  for (guint i = 0; i < rig_rounds(100, 2000); i++) {
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    gst_pad_push_event(pad, gst_event_new_flush_start());
+    gst_pad_push_event(pad, gst_event_new_flush_stop(TRUE));
+    gst_pad_push_event(pad, gst_event_new_segment(&segment));
+  }
+  return NULL;
+}
+
+static void flushes_do_not_lock_up_a_waiting_frame(void **state) {
+  Rig *rig = rig_new("mode=sync", "chelsea.png", RGB);
+  GThread *thread = g_thread_new("flush", flush_from_elsewhere, rig->harness->srcpad);
+  for (guint i = 0; i < rig_rounds(100, 2000); i++)
+    gst_harness_push(rig->harness, frame_of(rig));
+  g_thread_join(thread);
+  flush(rig);
+  gst_harness_set_drop_buffers(rig->harness, TRUE);
+  while (gst_harness_buffers_in_queue(rig->harness))
+    gst_buffer_unref(gst_harness_pull(rig->harness));
+  gst_harness_set_drop_buffers(rig->harness, FALSE);
+  assert_int_equal(rig_best(rig), TIGER_CAT);
+  rig_free(rig);
+}
+
+static GstElement *launch(const char *text) {
+  GError *error = NULL;
+  GstElement *pipeline = gst_parse_launch(text, &error);
+  if (error)
+    fail_msg("%s: %s", text, error->message);
+  return pipeline;
+}
+
+static void run_to_end(GstElement *pipeline) {
+  GstBus *bus = gst_element_get_bus(pipeline);
+  GstMessage *message;
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  message = gst_bus_timed_pop_filtered(bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+    GError *error;
+    gchar *debug;
+    gst_message_parse_error(message, &error, &debug);
+    fail_msg("%s (%s)", error->message, debug);
+  }
+  gst_message_unref(message);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(bus);
+}
+
+/* States in an order and at moments that nobody would choose. */
+static void state_storms_end(void **state) {
+  static const GstState states[] = {GST_STATE_PLAYING, GST_STATE_READY,   GST_STATE_PAUSED, GST_STATE_NULL,
+                                    GST_STATE_PAUSED,  GST_STATE_PLAYING, GST_STATE_NULL};
+  GstElement *pipeline =
+      launch("videotestsrc is-live=true pattern=ball ! video/x-raw,width=160,height=120,framerate=100/1 ! tee "
+             "name=t ! queue ! resnet18classify mode=async ! fakesink t. ! queue ! resnet18classify "
+             "mode=sync ! fakesink");
+  guint before = 0;
+  for (guint i = 0; i < rig_rounds(60, 2000); i++) {
+    gst_element_set_state(pipeline, states[i % G_N_ELEMENTS(states)]);
+    g_usleep(i * 7919 % 20000);
+    if (i == G_N_ELEMENTS(states))
+      before = count_threads();
+  }
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+  assert_true(count_threads() <= before);
+}
+
+static void stops_and_starts_again(void **state) {
+  Rig *rig = rig_new("", "chelsea.png", RGB);
+  for (guint i = 0; i < 3; i++) {
+    assert_int_equal(rig_best(rig), TIGER_CAT);
+    gst_element_set_state(rig->element, GST_STATE_READY);
+    gst_element_set_state(rig->element, GST_STATE_PLAYING);
+    gst_harness_push_event(rig->harness, gst_event_new_stream_start("again"));
+    gst_harness_set_src_caps(rig->harness, gst_caps_ref(gst_sample_get_caps(rig->picture)));
+    segment_at(rig, 0);
+  }
+  rig_free(rig);
+}
+
+static void is_disposed_of_in_any_state(void **state) {
+  GstElement *element = gst_element_factory_make("resnet18classify", NULL);
+  gst_object_unref(element);
+  element = gst_element_factory_make("resnet18classify", NULL);
+  gst_element_set_state(element, GST_STATE_READY);
+  gst_element_set_state(element, GST_STATE_NULL);
+  gst_object_unref(element);
+}
+
+/* One model, one team of threads, for all. */
+static void sixteen_elements_share_one_pool(void **state) {
+  Rig *rig = rig_new("", "chelsea.png", RGB), *more[15];
+  const guint with_one = count_threads();
+  for (guint i = 0; i < G_N_ELEMENTS(more); i++)
+    more[i] = rig_new("", "coffee.png", RGB ",width=300,height=200");
+  assert_true(count_threads() <= with_one);
+  assert_int_equal(rig_best(rig), TIGER_CAT);
+  for (guint i = 0; i < G_N_ELEMENTS(more); i++)
+    assert_int_equal(rig_best(more[i]), ESPRESSO);
+  rig_free(rig);
+  assert_int_equal(rig_best(more[0]), ESPRESSO);
+  for (guint i = 0; i < G_N_ELEMENTS(more); i++)
+    rig_free(more[i]);
+  assert_true(count_threads() < with_one);
+}
+
+/* All submit at once, so that frames of several streams go through one pass together; nobody gets another's result. */
+static void streams_do_not_mix(void **state) {
+  enum { N = 8 };
+  Rig *rig[N];
+  for (guint i = 0; i < N; i++)
+    rig[i] = rig_new("mode=async", i % 2 ? "coffee.png" : "chelsea.png", RGB);
+  for (guint round = 0; round < 10; round++)
+    for (guint i = 0; i < N; i++)
+      gst_buffer_unref(rig_frame(rig[i]));
+  for (guint i = 0; i < N; i++) {
+    GstStructure *result = rig_await_result(rig[i]);
+    assert_int_equal(rig_class(result, 0), i % 2 ? ESPRESSO : TIGER_CAT);
+    gst_structure_free(result);
+    rig_free(rig[i]);
+  }
+}
+
+static void latency_is_declared_in_sync_only(void **state) {
+  static const struct {
+    const char *properties;
+    gboolean latency;
+  } rows[] = {{"mode=sync", TRUE}, {"mode=async", FALSE}, {"mode=auto", FALSE}};
+  for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+    Rig *rig = rig_new(rows[i].properties, "chelsea.png", RGB);
+    GstClockTime latency = gst_harness_query_latency(rig->harness);
+    assert_int_equal(latency > 0, rows[i].latency);
+    rig_free(rig);
+  }
+}
+
+static gboolean has_latency_message(Rig *rig) {
+  rig_read_bus(rig);
+  for (guint i = 0; i < rig->messages->len; i++)
+    if (GST_MESSAGE_TYPE(rig->messages->pdata[i]) == GST_MESSAGE_LATENCY)
+      return TRUE;
+  return FALSE;
+}
+
+/* What is declared follows what was measured: after enough frames it is the slowest one's time, to 10 %. */
+static void latency_follows_what_is_measured(void **state) {
+  Rig *rig = rig_new("mode=sync", "chelsea.png", RGB ",width=4000,height=3000");
+  GstClockTime before = gst_harness_query_latency(rig->harness), after;
+  for (guint i = 0; i < 64; i++)
+    rig_best(rig);
+  after = gst_harness_query_latency(rig->harness);
+  assert_int_equal(has_latency_message(rig), before != after);
+  assert_true(after <= rig_stat(rig, "buffer-time-max") * 11 / 10);
+  assert_true(after * 11 / 10 >= rig_stat(rig, "latency-p50"));
+  rig_free(rig);
+}
+
+static guint count_results_after(const char *more, const char *tail) {
+  gchar *path = g_build_filename(g_getenv("RESNET18_MEDIA"), "chelsea.png", NULL);
+  gchar *text = g_strdup_printf("filesrc location=\"%s\" ! pngdec ! imagefreeze num-buffers=5 ! videoconvert ! "
+                                "resnet18classify mode=sync %s ! %s ! appsink name=out sync=false",
+                                path, more, tail);
+  GstElement *pipeline = launch(text), *out = gst_bin_get_by_name(GST_BIN(pipeline), "out");
+  guint n = 0;
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  for (;;) {
+    GstSample *sample;
+    const GstStructure *result;
+    g_signal_emit_by_name(out, "pull-sample", &sample);
+    if (!sample)
+      break;
+    result = gst_resnet18_buffer_get_result(gst_sample_get_buffer(sample), 0);
+    n += result && rig_class(result, 0) == TIGER_CAT;
+    gst_sample_unref(sample);
+  }
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(out);
+  gst_object_unref(pipeline);
+  g_free(text);
+  g_free(path);
+  return n;
+}
+
+static void meta_survives(void **state) {
+  static const char *const tails[] = {
+      "videoconvert ! video/x-raw,format=NV12",
+      "videoscale ! video/x-raw,width=100,height=80",
+      "videoconvert ! video/x-raw,format=I420 ! videoscale ! video/x-raw,width=64 ! queue",
+      "queue ! tee ! queue",
+      "videoflip method=clockwise",
+      "videocrop left=10",
+      "videoconvert ! x264enc tune=zerolatency speed-preset=ultrafast"};
+  for (guint i = 0; i < G_N_ELEMENTS(tails); i++)
+    if (count_results_after("", tails[i]) != 5)
+      fail_msg("not every result is there after %s", tails[i]);
+}
+
+/* The tee's other branch keeps its buffers as they were: without our meta, and with its own pixels. */
+static void a_tee_keeps_branches_apart(void **state) {
+  gchar *path = g_build_filename(g_getenv("RESNET18_MEDIA"), "chelsea.png", NULL);
+  gchar *text = g_strdup_printf("filesrc location=\"%s\" ! pngdec ! videoconvert ! video/x-raw,format=RGB ! tee name=t "
+                                "t. ! queue ! resnet18classify overlay=true ! appsink name=one sync=false "
+                                "t. ! queue ! appsink name=two sync=false",
+                                path);
+  GstElement *pipeline = launch(text);
+  GstSample *sample[2];
+  GstMapInfo map[2];
+  for (guint i = 0; i < 2; i++) {
+    GstElement *out = gst_bin_get_by_name(GST_BIN(pipeline), i ? "two" : "one");
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    g_signal_emit_by_name(out, "pull-sample", &sample[i]);
+    gst_object_unref(out);
+  }
+  assert_non_null(gst_resnet18_buffer_get_result(gst_sample_get_buffer(sample[0]), 0));
+  assert_null(gst_resnet18_buffer_get_result(gst_sample_get_buffer(sample[1]), 0));
+  for (guint i = 0; i < 2; i++)
+    gst_buffer_map(gst_sample_get_buffer(sample[i]), &map[i], GST_MAP_READ);
+  assert_int_equal(map[0].size, map[1].size);
+  assert_memory_not_equal(map[0].data, map[1].data, map[0].size);
+  for (guint i = 0; i < 2; i++) {
+    gst_buffer_unmap(gst_sample_get_buffer(sample[i]), &map[i]);
+    gst_sample_unref(sample[i]);
+  }
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+  g_free(text);
+  g_free(path);
+}
+
+static void gap_buffers_pass(void **state) {
+  Rig *rig = rig_new("", "chelsea.png", RGB);
+  GstBuffer *buffer = frame_of(rig);
+  GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_GAP);
+  buffer = gst_harness_push_and_pull(rig->harness, buffer);
+  assert_true(GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP));
+  assert_int_equal(rig->results, 0);
+  gst_buffer_unref(buffer);
+  assert_int_equal(rig_best(rig), TIGER_CAT);
+  rig_free(rig);
+}
+
+static void seeks_in_a_file(void **state) {
+  gchar *path = g_build_filename(g_getenv("RESNET18_MEDIA"), "bigbuckbunny.mp4", NULL);
+  gchar *text = g_strdup_printf("filesrc location=\"%s\" ! qtdemux ! h264parse ! avdec_h264 ! resnet18classify "
+                                "mode=sync interval=25 ! fakesink name=out",
+                                path);
+  GstElement *pipeline = launch(text);
+  gst_element_set_state(pipeline, GST_STATE_PAUSED);
+  gst_element_get_state(pipeline, NULL, NULL, GST_CLOCK_TIME_NONE);
+  for (guint i = 0; i < rig_rounds(10, 500); i++) {
+    assert_true(gst_element_seek_simple(pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_KEY_UNIT,
+                                        i * 7919 % 5000 * GST_MSECOND));
+    if (i % 2)
+      gst_element_get_state(pipeline, NULL, NULL, GST_CLOCK_TIME_NONE);
+  }
+  run_to_end(pipeline);
+  gst_object_unref(pipeline);
+  g_free(text);
+  g_free(path);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(end_of_stream_comes_after_the_last_result),
+      cmocka_unit_test(nothing_from_before_a_flush_comes_after_it),
+      cmocka_unit_test(nothing_from_before_a_segment_comes_after_it),
+      cmocka_unit_test(a_flush_counts_what_it_drops),
+      cmocka_unit_test(flushes_do_not_lock_up_a_waiting_frame),
+      cmocka_unit_test(state_storms_end),
+      cmocka_unit_test(stops_and_starts_again),
+      cmocka_unit_test(is_disposed_of_in_any_state),
+      cmocka_unit_test(sixteen_elements_share_one_pool),
+      cmocka_unit_test(streams_do_not_mix),
+      cmocka_unit_test(latency_is_declared_in_sync_only),
+      cmocka_unit_test(latency_follows_what_is_measured),
+      cmocka_unit_test(meta_survives),
+      cmocka_unit_test(a_tee_keeps_branches_apart),
+      cmocka_unit_test(gap_buffers_pass),
+      cmocka_unit_test(seeks_in_a_file),
+  };
+  gst_init(&argc, &argv);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
