@@ -14,5 +14,7 @@ extern const r18_plain_kernel r18_avgpool_u8_c;
 enum { R18_CONV_U8_KINDS = 4 };
 extern const r18_conv_kernel r18_conv_u8_avx512vnni[R18_CONV_U8_KINDS], r18_conv_u8_avx512[R18_CONV_U8_KINDS],
     r18_conv_u8_avx2vnni[R18_CONV_U8_KINDS], r18_conv_u8_avx2[R18_CONV_U8_KINDS];
+/* Winograd in one phase, in two phases. */
+extern const r18_conv_kernel r18_conv_winograd2_u8_avx512vnni[2];
 
 #endif

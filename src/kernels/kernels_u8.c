@@ -6,6 +6,8 @@
 
 const r18_conv_kernel *const r18_conv_kernels_u8[] = {
 #ifdef __x86_64__
+    &r18_conv_winograd2_u8_avx512vnni[0],
+    &r18_conv_winograd2_u8_avx512vnni[1],
     ALL_KINDS(r18_conv_u8_avx512vnni),
     ALL_KINDS(r18_conv_u8_avx2vnni),
     ALL_KINDS(r18_conv_u8_avx512),

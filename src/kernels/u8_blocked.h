@@ -8,7 +8,7 @@
 
 #include "conv_u8.h"
 #include "quantize.h"
-#include "u8_vector.h"
+#include "u8_winograd.h"
 
 #if defined(__AVX512VNNI__)
 #include "u8_tile_avx512vnni.h"
@@ -45,20 +45,6 @@ static void put_weights(tile_weight *block, unsigned lane, const int8_t *weights
 
 /* ---- Epilogue ----------------------------------------------------------------------------------------- */
 
-typedef struct {
-  const uint8_t *residual; /* NULL: none */
-  size_t residual_step;    /* bytes from one pixel to the next */
-  float residual_multiplier;
-  uint8_t *out;
-  size_t out_step;
-} output_row;
-
-static inline void finish_vector(const output_row *o, size_t pixel, unsigned lane, vector_f y) {
-  if (o->residual)
-    y = fma_add(load_u8(o->residual + pixel * o->residual_step + lane), spread(o->residual_multiplier), y);
-  store_u8(o->out + pixel * o->out_step + lane, y);
-}
-
 /* sums: [count][BLOCK] */
 static void finish(const output_row *o, const int32_t *sums, size_t count, const float *multiplier,
                    const float *offset) {
@@ -67,18 +53,6 @@ static void finish(const output_row *o, const int32_t *sums, size_t count, const
     for (size_t i = 0; i < count; i++)
       finish_vector(o, i, lane, fma_add(load_sums(sums + i * BLOCK + lane), m, b));
   }
-}
-
-/* Where the outputs (y, x), (y, x + 1), ... from channel `channel` on go. */
-static output_row output_at(const r18_step *step, const r18_run *run, unsigned image, unsigned y, unsigned x,
-                            unsigned channel) {
-  output_row o = {.out = r18_at(run, &step->out, image, (int)y, (int)x) + channel, .out_step = step->out.channels};
-  if (step->residual.element) {
-    o.residual = r18_at(run, &step->residual, image, (int)y, (int)x) + channel;
-    o.residual_step = step->residual.channels;
-    o.residual_multiplier = step->residual.scale / step->out.scale;
-  }
-  return o;
 }
 
 /* ---- Direct ------------------------------------------------------------------------------------------- */
@@ -235,45 +209,6 @@ static bool winograd_pack(const r18_conv *conv, unsigned first, const float *wei
   return true;
 }
 
-static bool winograd_fits(const r18_conv *conv) {
-  return conv->kernel == 3 && conv->stride == 1 && conv->pad == 1 && conv->position_max &&
-         conv->in_channels % WIDE == 0 && conv->out_channels % R18_PACK_GROUP == 0 && conv->out_size == conv->in_size;
-}
-
-static unsigned tiles_across(unsigned size) {
-  return (size + 1) / 2;
-}
-
-/* Four rows of pixels, from one pixel left of the picture on; beyond the lower edge `zeros` with a step of 0. */
-typedef struct {
-  const uint8_t *row[4];
-  size_t step[4];
-} patch;
-
-static const uint8_t zeros[WIDE];
-
-static patch patch_at(const r18_step *step, const r18_run *run, unsigned image, unsigned tile_row) {
-  patch p;
-  for (unsigned i = 0; i < 4; i++) {
-    int y = (int)(2 * tile_row + i) - 1;
-    bool inside = y <= (int)step->in.height;
-    p.row[i] = inside ? r18_at(run, &step->in, image, y, -1) : zeros;
-    p.step[i] = inside ? step->in.channels : 0;
-  }
-  return p;
-}
-
-/* One column of B^T d. */
-static inline void transform_column(const patch *p, unsigned column, size_t channel, vector_i t[4]) {
-  vector_i d[4];
-  for (int i = 0; i < 4; i++)
-    d[i] = load_wide(p->row[i] + p->step[i] * column + (p->step[i] ? channel : 0));
-  t[0] = sub16(d[0], d[2]);
-  t[1] = add16(d[1], d[2]);
-  t[2] = sub16(d[2], d[1]);
-  t[3] = sub16(d[1], d[3]);
-}
-
 /* One row of tiles, WIDE channels; `v`: where position 0 of its first tile goes, `pair`: bytes from one pair of
  * positions to the next. */
 static void transform_channels(const patch *p, unsigned tiles, unsigned columns, size_t channels, size_t channel,
@@ -330,12 +265,6 @@ static void multiply_position(const uint8_t *v, size_t channels, unsigned tiles,
   }
 }
 
-/* Where the outputs of one tile go; a tile at the edge of a picture of odd size has fewer than 2 x 2. */
-typedef struct {
-  output_row row[2];
-  unsigned rows, columns;
-} output_tile;
-
 /* sums: [16] positions, `position` numbers apart. */
 static inline void finish_tile(const output_tile *o, const int32_t *sums, size_t position, const vector_f *scale,
                                vector_f bias, unsigned lane) {
@@ -353,15 +282,6 @@ static inline void finish_tile(const output_tile *o, const int32_t *sums, size_t
     if (o->columns == 2)
       finish_vector(&o->row[i], 1, lane, sub(sub(z[i][1], z[i][2]), z[i][3]));
   }
-}
-
-static output_tile output_tile_at(const r18_step *step, const r18_run *run, unsigned image, unsigned tile,
-                                  unsigned channel) {
-  const unsigned across = tiles_across(step->out.width), y = tile / across * 2, x = tile % across * 2;
-  output_tile o = {.rows = y + 1 < step->out.height ? 2 : 1, .columns = x + 1 < step->out.width ? 2 : 1};
-  for (unsigned i = 0; i < o.rows; i++)
-    o.row[i] = output_at(step, run, image, y + i, x, channel);
-  return o;
 }
 
 /* Tiles [first, first + tiles) of the picture, one block of channels. v: the transformed tiles, room for `all`, those
