@@ -36,13 +36,15 @@ static void print_result(const GstStructure *result) {
 static gboolean on_message(GstBus *bus, GstMessage *message, gpointer data) {
   App *app = data;
   GError *error = NULL;
+  gchar *where = NULL;
   const GstStructure *result = gst_resnet18_message_get_result(message);
   if (result != NULL && gst_resnet18_result_get_n_classes(result) > 0)
     print_result(result);
   if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
-    gst_message_parse_error(message, &error, NULL);
-    g_printerr("%s\n", error->message);
+    gst_message_parse_error(message, &error, &where);
+    g_printerr("%s (%s)\n", error->message, where ? where : "no details");
     g_error_free(error);
+    g_free(where);
     app->status = 1;
   }
   if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR || GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS)

@@ -1,11 +1,11 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Classifies every frame of a video file and writes the same video with the labels drawn on it.
 #
 #   examples/pipelines/file.sh holiday.mp4 labelled.mp4
 #
 # What one sees: a progress line each second, and labelled.mp4, in which every frame shows its own five best classes.
 # mode=sync makes each frame wait for its own result, so nothing is skipped, however slow the machine is.
-set -eu
+set -euo pipefail
 . "$(dirname "$0")/plugin.sh"
 [ $# = 2 ] || { echo "usage: $0 VIDEO OUT.mp4" >&2; exit 2; }
 

@@ -6,8 +6,8 @@ import subprocess
 
 import launch
 
-# What a webcam pointed at a cat would deliver.
-WEBCAM = (f"filesrc location={launch.MEDIA}/chelsea.png ! pngdec ! videoconvert ! imagefreeze is-live=true num-buffers=45 ! "
+# What a webcam pointed at a cup of coffee would deliver.
+WEBCAM = (f"filesrc location={launch.MEDIA}/coffee.png ! pngdec ! videoconvert ! imagefreeze is-live=true num-buffers=45 ! "
           "video/x-raw,framerate=15/1")
 
 
