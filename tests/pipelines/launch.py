@@ -2,7 +2,9 @@
 """Runs gst-launch-1.0 as a shell user would and reads the results from its messages."""
 import os
 import re
+import signal
 import subprocess
+import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MEDIA = os.path.join(ROOT, "tests", "media")
@@ -67,6 +69,26 @@ def run(command, must_work=True, timeout=600, **env):
     if must_work and run.returncode != 0:
         raise Failure(f"exit status {run.returncode}")
     return Run(run.returncode, run.stdout)
+
+
+def run_until(command, wanted, timeout=600, **env):
+    """Runs a command until it prints `wanted`, then stops it as Ctrl-C does; for what never ends by itself."""
+    comment("$ " + " ".join(command))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                               text=True, errors="replace", cwd=ROOT, env={**environment(), **env},
+                               start_new_session=True)
+    alarm = threading.Timer(timeout, os.killpg, (process.pid, signal.SIGKILL))
+    alarm.start()
+    found = False
+    for line in process.stdout:
+        comment(line.rstrip())
+        if not found and wanted in line:
+            found = True
+            os.killpg(process.pid, signal.SIGINT)
+    process.wait()
+    alarm.cancel()
+    check(found, f"'{wanted}' was never printed")
+    check(process.returncode != -signal.SIGKILL, "it does not stop on Ctrl-C")
 
 
 def launch(pipeline, **options):

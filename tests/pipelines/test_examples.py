@@ -38,8 +38,7 @@ def rtsp():
     if not SERVER:
         return "there is no gst-rtsp-server to stand in for the camera"
     with camera.rtsp(SERVER[0]) as url:
-        run = launch.run([SCRIPTS + "rtsp.sh", url], timeout=120)
-    launch.check("king penguin" in said(run), f"labels {said(run)}")
+        launch.run_until([SCRIPTS + "rtsp.sh", url], "king penguin")
 
 
 def wrong_usage():

@@ -2,6 +2,7 @@
 """Every header compiles alone: in C, and the installed ones in C++ too. src/'s see no GLib and no GStreamer.
 
     check_headers.py COMPILER [CPPFLAGS...]     the flags are those of the parts above src/"""
+import concurrent.futures
 import os
 import shutil
 import subprocess
@@ -26,8 +27,10 @@ def compiles(command, name):
 
 compiler, flags = sys.argv[1], sys.argv[2:]
 machine = subprocess.run([compiler, "-dumpmachine"], capture_output=True, text=True).stdout.split("-")[0]
-names, problems = tree.files(".h"), []
-for name in names:
+
+
+def check(name):
+    """What is wrong with a header, or nothing."""
     above = [] if name.startswith("src/") else ["-I" + os.path.join(tree.ROOT, part) for part in ("src", "gst")] + flags
     errors = []
     for isa in SETS.get(machine, [[]]):
@@ -37,6 +40,10 @@ for name in names:
     error = "" if "" in errors else errors[0]
     if not error and name in INSTALLED and shutil.which("g++"):
         error = compiles(["g++", "-x", "c++", "-std=c++11"] + above, name)
-    if error:
-        problems.append(f"{name} does not compile alone:\n{error}")
+    return f"{name} does not compile alone:\n{error}" if error else ""
+
+
+names = tree.files(".h")
+with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    problems = [problem for problem in pool.map(check, names) if problem]
 tree.finish(len(names), problems)
