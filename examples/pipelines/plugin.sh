@@ -9,13 +9,14 @@ if ! gst-inspect-1.0 --exists resnet18classify; then
   export GST_PLUGIN_PATH="$plugins${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
 fi
 
-# Reads what gst-launch-1.0 -m prints and turns each result into a line: when in the stream, score and best class.
+# Reads what gst-launch-1.0 -m prints and turns each result into a line: when in the stream, the best class's
+# score, the time of the forward pass, and the class.
 # gst-launch-1.0 writes a structure inside a structure with quotes and backslashes; those go first.
 results() {
   sed -un 's/[\\"]//g
     s/.*GstResnet18Result.* stream-time=([a-z0-9]*)\([0-9]*\).* inference-time=([a-z0-9]*)\([0-9]*\).*'\
 ' classes=([A-Za-z]*)<[^a-z]*class, index=([a-z]*)[0-9]*, wnid=(string)[^,]*, label=(string)\([^,]*\), score=(double)\([0-9.e-]*\).*/\1 \2 \4 \3/p' |
     while read -r time inference score label; do
-      LC_ALL=C printf '%7.2f s  %.3f  %s\n' "${time}e-9" "$score" "$label"
+      LC_ALL=C printf '%7.2f s  %.3f %6.1f ms  %s\n' "${time}e-9" "$score" "${inference}e-6" "$label"
     done
 }

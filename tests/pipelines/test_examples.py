@@ -16,8 +16,8 @@ SCRIPTS = "examples/pipelines/"
 
 
 def said(run):
-    """The labels of the lines "  3.04 s  0.698  king penguin" that the scripts print."""
-    return [found.group(1) for found in re.finditer(r"^ *\d+\.\d\d s  \d\.\d{3}  (.+)$", run.output, re.M)]
+    """The labels of the lines "  3.04 s  0.698   11.3 ms  king penguin" that the scripts print."""
+    return [found.group(1) for found in re.finditer(r"^ *\d+\.\d\d s  \d\.\d{3} +\d+\.\d ms  (.+)$", run.output, re.M)]
 
 
 def file():
