@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What can be seen of an encoded picture without decoding it: whether all of it is there, and how it is turned. The
+ * decoders take a file that is cut short for a picture whose lower part is grey. */
+#ifndef RESNET18_TOOLS_ENCODED_H
+#define RESNET18_TOOLS_ENCODED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* From the start-of-image to the end-of-image marker (ITU-T T.81 annex B). What follows is not looked at. */
+bool encoded_jpeg_is_whole(const uint8_t *data, size_t size);
+
+/* From the signature to the IEND chunk (ISO/IEC 15948). */
+bool encoded_png_is_whole(const uint8_t *data, size_t size);
+
+/* To the end of the first frame (GIF89a). */
+bool encoded_gif_is_whole(const uint8_t *data, size_t size);
+
+/* The EXIF segment of a JPEG picture: *exif points into `data` at its TIFF header. False if there is none. */
+bool encoded_jpeg_exif(const uint8_t *data, size_t size, const uint8_t **exif, size_t *exif_size);
+
+#endif

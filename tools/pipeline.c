@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The parts that the decoding pipelines of pictures and of streams share. */
+#include "pipeline.h"
+
+#include "frame.h"
+#include "picture.h"
+
+#include <string.h>
+
+/* How often the wait for a frame looks for an error that brought no end of stream. */
+static const GstClockTime poll = 50 * GST_MSECOND;
+
+static GstElement *make(const char *factory, GError **error) {
+  GstElement *element = gst_element_factory_make(factory, NULL);
+  if (element == NULL && error && *error == NULL)
+    g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_UNKNOWN,
+                "GStreamer's element %s is not installed (see gstreamer1.0-plugins-base and -good)", factory);
+  return element;
+}
+
+GstElement *pipeline_tail(GstVideoOrientationMethod method, GstAppSink **sink, GError **error) {
+  const bool turn = method != GST_VIDEO_ORIENTATION_IDENTITY;
+  GError *missing = NULL;
+  GstElement *bin = gst_bin_new(NULL), *convert = make("videoconvert", &missing), *end = make("appsink", &missing);
+  GstElement *flip = turn ? make("videoflip", &missing) : NULL;
+  GstElement *const all[] = {convert, flip, end};
+
+  for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
+    if (all[i])
+      gst_bin_add(GST_BIN(bin), all[i]);
+  if (missing) {
+    gst_object_unref(bin);
+    g_propagate_error(error, missing);
+    return NULL;
+  }
+  GstCaps *caps = frame_caps();
+  g_object_set(end, "caps", caps, "sync", FALSE, "max-buffers", 2, "wait-on-eos", FALSE, NULL);
+  gst_caps_unref(caps);
+  if (turn) {
+    g_object_set(flip, "video-direction", method, NULL);
+    gst_element_link_many(convert, flip, end, NULL);
+  } else {
+    gst_element_link(convert, end);
+  }
+  GstPad *pad = gst_element_get_static_pad(convert, "sink");
+  gst_element_add_pad(bin, gst_ghost_pad_new("sink", pad));
+  gst_object_unref(pad);
+  *sink = GST_APP_SINK(end);
+  return bin;
+}
+
+static bool is_missing_plugin(GstMessage *message) {
+  const GstStructure *s = gst_message_get_structure(message);
+  return s && gst_structure_has_name(s, "missing-plugin");
+}
+
+static GstBusSyncReply keep_errors(GstBus *bus, GstMessage *message, gpointer user) {
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR || is_missing_plugin(message))
+    return GST_BUS_PASS;
+  gst_message_unref(message);
+  return GST_BUS_DROP;
+}
+
+GstElement *pipeline_new(void) {
+  GstElement *pipeline = gst_pipeline_new(NULL);
+  GstBus *bus = gst_element_get_bus(pipeline);
+  gst_bus_set_sync_handler(bus, keep_errors, NULL, NULL);
+  gst_object_unref(bus);
+  return pipeline;
+}
+
+/* ---- Errors -------------------------------------------------------------------------------------------- */
+
+/* "message: detail" from GStreamer's message and debug text, which is "file(line): function (): path:\ndetail". */
+static char *sentence(const GError *gst, const char *debug) {
+  const char *detail = debug ? strchr(debug, '\n') : NULL;
+  GString *text = g_string_new(gst->message);
+  while (text->len && strchr(". \n", text->str[text->len - 1]))
+    g_string_truncate(text, text->len - 1);
+  if (detail && detail[1])
+    g_string_append_printf(text, ": %s", detail + 1);
+  g_strdelimit(text->str, "\r\n", ' ');
+  return g_strchomp(g_string_free(text, FALSE));
+}
+
+static void take_error(GstMessage *message, const char *missing, GError **error) {
+  GError *gst = NULL;
+  gchar *debug = NULL;
+  gst_message_parse_error(message, &gst, &debug);
+  if (missing) {
+    g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_UNKNOWN, "no %s is installed", missing);
+  } else {
+    char *text = sentence(gst, debug);
+    g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "%s", text);
+    g_free(text);
+  }
+  g_error_free(gst);
+  g_free(debug);
+}
+
+/* The first error that the pipeline posted, and the name of the decoder that it missed. False if there is none. */
+static bool find_error(GstElement *pipeline, GError **error) {
+  GstBus *bus = gst_element_get_bus(pipeline);
+  char *missing = NULL;
+  bool found = false;
+  GstMessage *message;
+  while (!found && (message = gst_bus_pop(bus))) {
+    if (is_missing_plugin(message) && missing == NULL)
+      missing = g_strdup(gst_structure_get_string(gst_message_get_structure(message), "name"));
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+      take_error(message, missing, error);
+      found = true;
+    }
+    gst_message_unref(message);
+  }
+  g_free(missing);
+  gst_object_unref(bus);
+  return found;
+}
+
+GstSample *pipeline_try_pull(GstElement *pipeline, GstAppSink *sink, bool *ended, GError **error) {
+  GstSample *sample = gst_app_sink_try_pull_sample(sink, poll);
+  *ended = false;
+  if (sample == NULL) {
+    bool eos = gst_app_sink_is_eos(sink); /* before the bus: what ended the stream early was posted before that */
+    *ended = find_error(pipeline, error) || eos;
+  }
+  return sample;
+}
+
+GstSample *pipeline_pull(GstElement *pipeline, GstAppSink *sink, GError **error) {
+  bool ended = false;
+  GstSample *sample = NULL;
+  while (sample == NULL && !ended)
+    sample = pipeline_try_pull(pipeline, sink, &ended, error);
+  return sample;
+}

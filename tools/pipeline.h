@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The parts that the decoding pipelines of pictures and of streams share. */
+#ifndef RESNET18_TOOLS_PIPELINE_H
+#define RESNET18_TOOLS_PIPELINE_H
+
+#include <gst/app/gstappsink.h>
+#include <gst/video/video.h>
+#include <stdbool.h>
+
+/* The end of a decoding pipeline: decoded video -> turned by `method` (AUTO: as the stream's tags say) -> *sink, in
+ * formats that frame.h reads. A floating bin with a pad "sink"; *sink lives as long as it does. NULL with *error if
+ * GStreamer's base plugins are missing. */
+GstElement *pipeline_tail(GstVideoOrientationMethod method, GstAppSink **sink, GError **error);
+
+/* A new pipeline, whose bus keeps nothing but errors: a stream of days posts many messages that nobody reads. */
+GstElement *pipeline_new(void);
+
+/* The next decoded frame; waits for it. NULL without an error at the end of the stream, with one when the pipeline
+ * failed. */
+GstSample *pipeline_pull(GstElement *pipeline, GstAppSink *sink, GError **error);
+
+/* One moment of that wait. NULL with *ended unset if nothing has come yet. */
+GstSample *pipeline_try_pull(GstElement *pipeline, GstAppSink *sink, bool *ended, GError **error);
+
+#endif
