@@ -50,6 +50,8 @@ static inline void add_64(uint16_t *out, const uint8_t *in, ptrdiff_t stride, co
     sum[2] = add_product(sum[2], low_numbers(b), weight);
     sum[3] = add_product(sum[3], high_numbers(b), weight);
   }
+  for (uint32_t k = 0; k < weights->ahead; k++, in += stride)
+    _mm_prefetch((const char *)in, _MM_HINT_T0);
   store_in_order(out, sum[0], sum[1]);
   store_in_order(out + 32, sum[2], sum[3]);
 }

@@ -43,6 +43,10 @@ static inline void add_128(uint16_t *out, const uint8_t *in, ptrdiff_t stride, c
     sum[2] = add_product(sum[2], low_numbers(b), weight);
     sum[3] = add_product(sum[3], high_numbers(b), weight);
   }
+  for (uint32_t k = 0; k < weights->ahead; k++, in += stride) {
+    _mm_prefetch((const char *)in, _MM_HINT_T0);
+    _mm_prefetch((const char *)in + 64, _MM_HINT_T0);
+  }
   store_in_order(out, sum[0], sum[1]);
   store_in_order(out + 64, sum[2], sum[3]);
 }
@@ -57,6 +61,8 @@ static inline void add_some(uint16_t *out, const uint8_t *in, ptrdiff_t stride, 
     low = add_product(low, low_numbers(bytes), weight);
     high = add_product(high, high_numbers(bytes), weight);
   }
+  for (uint32_t k = 0; k < weights->ahead; k++, in += stride)
+    _mm_prefetch((const char *)in, _MM_HINT_T0);
   store_in_order(out, low, high);
 }
 

@@ -8,12 +8,17 @@
 /* Weights twice in 32 bits: broadcasting those costs no shuffle. */
 typedef struct {
   uint32_t taps;
+  uint32_t ahead; /* rows below these that the next output needs: worth asking the memory for */
   uint32_t weight[R18_NARROW_TAPS];
 } r18_doubled_weights;
 
 static inline void r18_double_weights(r18_doubled_weights *doubled, const r18_filter *filter, uint32_t index) {
   const uint16_t *weight = filter->weight + (size_t)index * filter->max_taps;
+  uint32_t end = filter->first[index] + filter->taps[index], next = end;
+  if (index + 1 < filter->count)
+    next = filter->first[index + 1] + filter->taps[index + 1];
   doubled->taps = filter->taps[index];
+  doubled->ahead = next > end ? next - end : 0;
   for (uint32_t k = 0; k < doubled->taps; k++)
     doubled->weight[k] = weight[k] * 0x10001u;
 }
