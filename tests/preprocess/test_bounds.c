@@ -107,14 +107,22 @@ static const struct {
 };
 
 static void nothing_outside(void **state) {
-  static const resnet18_crop crops[] = {RESNET18_CROP_SQUASH, RESNET18_CROP_CENTER};
+  static const struct {
+    resnet18_crop crop;
+    bool exact;
+  } variants[] = {{RESNET18_CROP_SQUASH, false}, {RESNET18_CROP_CENTER, false}, {RESNET18_CROP_SQUASH, true}};
   for (int format = 0; format < FORMATS; format++)
     for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
-      for (size_t c = 0; c < 2; c++) {
+      for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
         const area *part = &pictures[i].part;
-        resnet18_image_info info = {.format = format, .width = pictures[i].width, .height = pictures[i].height};
-        resnet18_preprocess_options options = {
-            .crop = crops[c], .x = part->x, .y = part->y, .width = part->width, .height = part->height};
+        resnet18_image_info info = {
+            .format = format, .full_range = true, .width = pictures[i].width, .height = pictures[i].height};
+        resnet18_preprocess_options options = {.crop = variants[v].crop,
+                                               .exact = variants[v].exact,
+                                               .x = part->x,
+                                               .y = part->y,
+                                               .width = part->width,
+                                               .height = part->height};
         resnet18_preprocessor *preprocessor;
         planes from;
         assert_true(planes_make(&from, &info, 0, sample, NULL));
