@@ -82,7 +82,7 @@ def run_until(command, wanted, timeout=600, **env):
     found = False
     for line in process.stdout:
         comment(line.rstrip())
-        if not found and wanted in line:
+        if not found and wanted in plain(line):
             found = True
             os.killpg(process.pid, signal.SIGINT)
     process.wait()
