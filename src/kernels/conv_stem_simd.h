@@ -32,7 +32,8 @@ enum {
   STEM_BLOCK_FLOATS = STEM_TAPS * STEM_INNER * STEM_POINTS * LANES
 };
 
-typedef float stem_inner __attribute__((vector_size(4 * STEM_INNER_PAD), aligned(4), may_alias));
+typedef float stem_inner __attribute__((vector_size(4 * STEM_INNER_PAD)));
+typedef float stem_inner_anywhere __attribute__((vector_size(4 * STEM_INNER_PAD), aligned(4), may_alias));
 
 /* A thread's memory: `first` is the input row (halo included) up to which the ring is filled. */
 typedef struct {
@@ -94,10 +95,11 @@ static inline unsigned stem_units(const r18_conv *conv) {
  * there is another row, or at the end what fills its last cache line up. */
 static inline void stem_transform_row(const float *in, float *to) {
   for (unsigned tile = 0; tile < STEM_TILES; tile++) {
-    stem_inner d[STEM_POINTS], *v = (stem_inner *)(to + tile * STEM_POINTS * STEM_INNER_PAD);
+    stem_inner d[STEM_POINTS];
+    stem_inner_anywhere *v = (void *)(to + tile * STEM_POINTS * STEM_INNER_PAD);
 #pragma GCC unroll 7
     for (unsigned s = 0; s < STEM_POINTS; s++)
-      d[s] = *(const stem_inner *)(in + (tile * STEM_TILE + s) * STEM_INNER);
+      d[s] = *(const stem_inner_anywhere *)(in + (tile * STEM_TILE + s) * STEM_INNER);
     const stem_inner f0 = d[4] - 0.5f * d[3] - 4.0f * d[2] + 2.0f * d[1];
     const stem_inner f1 = d[5] - 0.5f * d[4] - 4.0f * d[3] + 2.0f * d[2];
     const stem_inner g0 = d[4] - 0.5f * d[3] - d[2] + 0.5f * d[1];

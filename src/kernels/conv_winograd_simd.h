@@ -62,13 +62,16 @@ static inline unsigned rows_units(const r18_conv *conv) {
   return conv->out_size / ROWS_TILE;
 }
 
-static inline void rows_multiply(const winograd_grid *grid, const float *panels, const float *weights,
-                                 float *products) {
+static inline void rows_multiply(const winograd_grid *grid, const float *panels, const float *weights, float *products,
+                                 const winograd_target *lines) {
   const size_t step = (size_t)grid->blocks * LANES * ROWS_WIDE * LANES;
   for (unsigned i = 0; i < grid->points; i++)
-    for (unsigned j = 0; j < grid->points; j++, weights += step)
+    for (unsigned j = 0; j < grid->points; j++, weights += step) {
       panel_multiply(ROWS_WIDE, grid->columns, grid->blocks, panels + grid->panel[i][j], weights,
                      products + ROWS_WIDE * grid->product[i][j]);
+      if (i < ROWS_TILE && j == 0)
+        call_outputs(lines, i, grid->columns * ROWS_TILE, ROWS_WIDE * LANES);
+    }
 }
 
 static inline void rows_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
@@ -83,8 +86,10 @@ static inline void rows_run(const r18_step *step, const r18_run *run, unsigned b
       transform_row(STRIDE1_TILE4, &grid, in + block * LANES, step->in.row / sizeof(float), step->in.channels, 0, block,
                     panels);
     for (unsigned channel = 0; channel < step->out.channels; channel += ROWS_WIDE * LANES) {
-      const winograd_target here = winograd_target_at(target, channel);
-      rows_multiply(&grid, panels, weights, products);
+      winograd_target here = winograd_target_at(target, channel);
+      here.out += y0 * here.out_row;
+      rows_multiply(&grid, panels, weights, products, &here);
+      here.out -= y0 * here.out_row;
       finish_row(STRIDE1_TILE4, &grid, ROWS_WIDE, products, 0, &here, y0);
       weights += block_weights(&grid, ROWS_WIDE);
     }
@@ -160,8 +165,7 @@ static inline float *blocks_panels(const r18_step *step, const r18_run *run, uns
   return (float *)(void *)(run->arena + step->work.offset + image * step->work.image);
 }
 
-/* A unit is one row of tiles and one vector of channels. Neighbouring channels come next: with rows next, and each
- * thread at channels of its own, two threads take four times as long. */
+/* A unit is one row of tiles and one vector of channels. */
 __attribute__((always_inline)) static inline void
 blocks_prepare_kind(winograd_kind kind, const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
   const winograd_grid grid = grid_make(kind, step->out.height, false, step->in.channels);
@@ -213,9 +217,15 @@ __attribute__((always_inline)) static inline void blocks_run_kind(winograd_kind 
   for (unsigned unit = begin; unit < end; unit++) {
     const float *weights = (const float *)(const void *)step->weights + step->out.channels;
     weights += unit * block_weights(&grid, wide);
-    for (unsigned u = 0; u < kind_weights(kind); u++)
-      for (unsigned v = 0; v < kind_weights(kind); v++, weights += grid.blocks * LANES * block)
+    for (unsigned u = 0, y = 0; u < kind_weights(kind); u++)
+      for (unsigned v = 0; v < kind_weights(kind); v++, weights += grid.blocks * LANES * block) {
         multiply_shared(&grid, u, v, wide, step, run, weights, products);
+        for (unsigned image = 0; image < run->batch && y < step->out.height; image++) {
+          const winograd_target target = winograd_target_at(winograd_target_of(step, run, image), unit * block);
+          call_outputs(&target, y, step->out.width, block);
+        }
+        y++;
+      }
     for (unsigned image = 0; image < run->batch; image++) {
       const winograd_target target = winograd_target_at(winograd_target_of(step, run, image), unit * block);
       for (unsigned row = 0; row < grid.rows; row++)

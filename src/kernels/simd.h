@@ -17,14 +17,15 @@ enum { LANES = 4, MAX_ROWS_1 = 12, MAX_ROWS_2 = 6 };
 #endif
 
 /* LANES floats. Loads and stores need no alignment, but are faster on whole cache lines. */
-typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef float vec_anywhere __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 static inline vec vec_load(const float *from) {
-  return *(const vec *)from;
+  return *(const vec_anywhere *)from;
 }
 
 static inline void vec_store(float *to, vec value) {
-  *(vec *)to = value;
+  *(vec_anywhere *)to = value;
 }
 
 static inline vec vec_all(float value) {

@@ -410,4 +410,13 @@ static inline winograd_target winograd_target_at(winograd_target target, unsigne
   return target;
 }
 
+/* Outputs of a layer that has not run for a whole forward pass are in memory, not in a cache: they are called in while
+ * the products are computed, line y at a time. */
+static inline void call_outputs(const winograd_target *target, unsigned y, unsigned width, unsigned floats) {
+  const float *out = target->out + y * target->out_row;
+  for (unsigned x = 0; x < width; x++, out += target->out_pixel)
+    for (unsigned i = 0; i < floats; i += 16)
+      __builtin_prefetch(out + i, 0, 2);
+}
+
 #endif
