@@ -194,7 +194,8 @@ static void norm_as_line(const resnet18_model *model, unsigned index, unsigned f
     r18_tensor_read(model->norm[index][k], first, count, part[k]);
   for (unsigned c = 0; c < count; c++) {
     factor[c] = part[GAMMA][c] / sqrt(part[VARIANCE][c] + norm_epsilon);
-    summand[c] = part[BETA][c] - part[MEAN][c] * factor[c];
+    /* fma, so that every machine rounds alike: a calibration knows its weights by a hash of these numbers. */
+    summand[c] = fma(-(double)part[MEAN][c], factor[c], part[BETA][c]);
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "file.h"
+#include "kernels/half.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -186,41 +187,10 @@ void r18_tensor_release(const r18_tensors *tensors, const r18_tensor *tensor) {
 
 /* ---- Numbers -------------------------------------------------------------------------------------------- */
 
-/* The loops below are written so that the compiler turns them into vector code on every target: fixed-size blocks of
- * aligned memory, no branches. */
-enum { BLOCK_VALUES = 4096 };
-
 static float float_of_bits(uint32_t bits) {
   float value;
   memcpy(&value, &bits, sizeof value);
   return value;
-}
-
-/* IEEE 754 binary16 to binary32, exact. A subnormal is rebuilt as 2^-14 * (1 + m / 1024) - 2^-14, with normal numbers
- * only, so that a thread that flushes denormals reads the same weights. */
-static inline float float_of_half(uint16_t half) {
-  uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13, sign = (uint32_t)(half & 0x8000) << 16;
-  uint32_t normal = magnitude + ((127 - 15) << 23);
-  uint32_t infinite = magnitude + ((255 - 31) << 23); /* infinity, NaN */
-  union {
-    uint32_t bits;
-    float value;
-  } result, small = {.bits = magnitude + ((127 - 14) << 23)};
-  small.value -= 0x1p-14f;
-  result.bits = magnitude >= (31u << 23) ? infinite : normal;
-  result.bits = magnitude < (1u << 23) ? small.bits : result.bits;
-  result.bits |= sign;
-  return result.value;
-}
-
-static void read_halves(const unsigned char *data, size_t count, float *out) {
-  uint16_t half[BLOCK_VALUES];
-  for (size_t first = 0; first < count; first += BLOCK_VALUES) {
-    size_t n = count - first < BLOCK_VALUES ? count - first : BLOCK_VALUES;
-    memcpy(half, data + 2 * first, 2 * n);
-    for (size_t i = 0; i < n; i++)
-      out[first + i] = float_of_half(half[i]);
-  }
 }
 
 static void read_bfloats(const unsigned char *data, size_t count, float *out) {
@@ -236,12 +206,13 @@ void r18_tensor_read(const r18_tensor *tensor, size_t first, size_t count, float
   if (tensor->dtype == R18_F32)
     memcpy(out, tensor->data + 4 * first, 4 * count);
   else if (tensor->dtype == R18_F16)
-    read_halves(tensor->data + 2 * first, count, out);
+    r18_best_half_reader()(tensor->data + 2 * first, count, out);
   else
     read_bfloats(tensor->data + 2 * first, count, out);
 }
 
-/* Without their sign bits, floats of any width order like integers, infinity and NaN above all numbers. */
+/* No branches: the compiler makes vector code of these loops. Without their sign bits, floats of any width order like
+ * integers, infinity and NaN above all numbers. */
 static int16_t largest_bits16(const unsigned char *data, size_t count) {
   int16_t largest = 0;
   for (size_t i = 0; i < count; i++) {
@@ -281,7 +252,11 @@ float r18_tensor_largest(const r18_tensors *tensors, const r18_tensor *tensor) {
     if (count == STEP)
       drop_pages(tensors, tensor->data + first, tensor->data + first + count);
   }
-  if (tensor->dtype == R18_F16)
-    return float_of_half((uint16_t)bits);
+  if (tensor->dtype == R18_F16) {
+    const uint16_t half = (uint16_t)bits;
+    float value;
+    r18_read_halves((const unsigned char *)&half, 1, &value);
+    return value;
+  }
   return float_of_bits(tensor->dtype == R18_F32 ? (uint32_t)bits : (uint32_t)bits << 16);
 }
