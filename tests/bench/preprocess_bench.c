@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How long the preprocessing takes: minimum and median in milliseconds on one thread, for each format, size and set of
- * kernels. The pictures take turns, so that a frame is not in the first or second level cache when its turn comes.
+ * kernels. Four pictures take turns, so that a large one is not in the first or second level cache when its turn comes.
  *
  * usage: preprocess_bench [REPETITIONS [FORMAT]] */
 #include "preprocess.h"

@@ -82,7 +82,7 @@ def cases(count, seed):
 
 def main():
     pipe = subprocess.Popen([sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 150
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 60
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 32)
     print(f"Pillow {Image.__version__}, seed {seed}")
     compared = failed = 0

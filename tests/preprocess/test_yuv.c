@@ -209,14 +209,14 @@ static const struct {
   area part;
 } pictures[] = {
     {1, 1, {0, 0, 1, 1, false}},         {2, 2, {0, 0, 2, 2, false}},          {3, 5, {0, 0, 3, 5, false}},
-    {7, 1, {0, 0, 7, 1, false}},         {257, 331, {0, 0, 257, 331, false}},  {400, 301, {0, 0, 400, 301, false}},
-    {400, 301, {1, 1, 1, 1, false}},     {400, 301, {13, 21, 300, 97, false}}, {400, 301, {14, 22, 301, 98, false}},
-    {400, 301, {399, 300, 1, 1, false}}, {401, 201, {0, 0, 401, 201, true}},   {16001, 13, {1, 0, 16000, 13, true}},
-    {999, 700, {0, 0, 999, 700, false}},
+    {7, 1, {0, 0, 7, 1, false}},         {257, 331, {0, 0, 257, 331, false}},  {290, 201, {0, 0, 290, 201, false}},
+    {290, 201, {1, 1, 1, 1, false}},     {290, 201, {13, 21, 240, 97, false}}, {290, 201, {14, 22, 241, 98, false}},
+    {290, 201, {289, 200, 1, 1, false}}, {401, 201, {0, 0, 401, 201, true}},   {16001, 13, {1, 0, 16000, 13, true}},
+    {530, 477, {0, 0, 530, 477, false}},
 };
 enum { PICTURES = sizeof pictures / sizeof *pictures };
 
-static void agrees(const char *what, sample_function sample) {
+static void agrees(const char *what, sample_function sample, bool all_sitings) {
   unsigned turn = 0;
   for (size_t f = 0; f < YUV_FORMATS; f++)
     for (size_t i = 0; i < PICTURES; i++)
@@ -228,8 +228,8 @@ static void agrees(const char *what, sample_function sample) {
                                     .full_range = turn % 2,
                                     .chroma_left = siting & 1,
                                     .chroma_top = siting >> 1};
-        if (i + 1 == PICTURES && siting != f % 4)
-          continue; /* the largest one once a format */
+        if (!all_sitings && siting != (f + i) % 4)
+          continue;
         planes from;
         assert_true(planes_make(&from, &info, turn % 5, sample, NULL));
         check(what, &info, &from, &pictures[i].part);
@@ -238,11 +238,11 @@ static void agrees(const char *what, sample_function sample) {
 }
 
 static void noise_agrees(void **state) {
-  agrees("noise", noise);
+  agrees("noise", noise, true);
 }
 
 static void waves_agree(void **state) {
-  agrees("waves", waves);
+  agrees("waves", waves, false);
 }
 
 /* The errors have no direction: over many pixels their mean is that of the arithmetic, at most one unit of 1/256 a
