@@ -100,47 +100,45 @@ static size_t first_byte(const resnet18_preprocessor *p, const r18_channel_layou
   return channel->offset + sample * channel->step;
 }
 
-static void measure_strip(const resnet18_preprocessor *p, strip *s) {
-  for (unsigned plane = 0; plane < p->layout->planes; plane++) {
-    s->begin[plane] = SIZE_MAX;
-    s->end[plane] = 0;
-  }
+/* Adds output i, the next one, to the strip. */
+static void widen(const resnet18_preprocessor *p, strip *s, uint32_t i) {
   for (unsigned c = 0; c < p->layout->channels; c++) {
     const r18_channel_layout *channel = &p->layout->channel[c];
-    uint32_t from, to;
-    r18_filter_span(&p->across[channel->chroma], s->from, s->to, &from, &to);
-    size_t begin = first_byte(p, channel) + (size_t)from * channel->step;
-    size_t end = first_byte(p, channel) + (size_t)(to - 1) * channel->step + 1;
-    s->begin[channel->plane] = begin < s->begin[channel->plane] ? begin : s->begin[channel->plane];
-    s->end[channel->plane] = end > s->end[channel->plane] ? end : s->end[channel->plane];
+    const r18_filter *across = &p->across[channel->chroma];
+    size_t begin = first_byte(p, channel) + (size_t)across->first[i] * channel->step;
+    size_t end = begin + (size_t)(across->taps[i] - 1) * channel->step + 1;
+    unsigned plane = channel->plane;
+    s->begin[plane] = begin < s->begin[plane] ? begin : s->begin[plane];
+    s->end[plane] = end > s->end[plane] ? end : s->end[plane];
   }
+  s->to = i + 1;
 }
 
-/* Columns of the widest plane that outputs [from, to) need. */
-static size_t columns_of(const resnet18_preprocessor *p, uint32_t from, uint32_t to) {
-  strip s = {.from = from, .to = to};
+/* Columns of the widest plane. */
+static size_t strip_columns(const resnet18_preprocessor *p, const strip *s) {
   size_t columns = 0;
-  measure_strip(p, &s);
   for (unsigned plane = 0; plane < p->layout->planes; plane++)
-    columns = s.end[plane] - s.begin[plane] > columns ? s.end[plane] - s.begin[plane] : columns;
+    columns = s->end[plane] - s->begin[plane] > columns ? s->end[plane] - s->begin[plane] : columns;
   return columns;
 }
 
 /* As few strips of STRIP_COLUMNS as can be; a strip of one output may be wider. */
 static bool make_strips(resnet18_preprocessor *p) {
-  uint32_t count = p->placement.across.count;
+  const uint32_t count = p->placement.across.count;
   size_t widest = 0;
   p->strips = calloc(count, sizeof *p->strips);
   if (!p->strips)
     return false;
-  for (uint32_t from = 0, to; from < count; from = to) {
-    for (to = from + 1; to < count && columns_of(p, from, to + 1) <= STRIP_COLUMNS;)
-      to++;
-    strip *s = &p->strips[p->strip_count++];
-    s->from = from;
-    s->to = to;
-    measure_strip(p, s);
-    widest = columns_of(p, from, to) > widest ? columns_of(p, from, to) : widest;
+  for (uint32_t from = 0; from < count; from = p->strips[p->strip_count++].to) {
+    strip next = {.from = from, .begin = {SIZE_MAX, SIZE_MAX, SIZE_MAX}};
+    widen(p, &next, from);
+    strip *s = &p->strips[p->strip_count];
+    do {
+      *s = next;
+      if (s->to < count)
+        widen(p, &next, s->to);
+    } while (s->to < next.to && strip_columns(p, &next) <= STRIP_COLUMNS);
+    widest = strip_columns(p, s) > widest ? strip_columns(p, s) : widest;
   }
   /* An odd number of cache lines, so that the rows do not compete for the same cache sets. */
   p->pitch = ((widest + 63) / 64 * 2 + 1) * 32;

@@ -145,13 +145,3 @@ bool r18_filter_quantize(r18_filter *filter, bool wide) {
   filter->real = NULL;
   return wide || narrow_weights(filter);
 }
-
-void r18_filter_span(const r18_filter *filter, uint32_t from, uint32_t to, uint32_t *begin, uint32_t *end) {
-  *begin = UINT32_MAX;
-  *end = 0;
-  for (uint32_t i = from; i < to; i++) {
-    uint32_t after = filter->first[i] + filter->taps[i];
-    *begin = filter->first[i] < *begin ? filter->first[i] : *begin;
-    *end = after > *end ? after : *end;
-  }
-}

@@ -46,7 +46,4 @@ bool r18_filter_quantize(r18_filter *filter, bool wide);
 
 void r18_filter_clear(r18_filter *filter);
 
-/* The samples [*begin, *end) that outputs [from, to) need. */
-void r18_filter_span(const r18_filter *filter, uint32_t from, uint32_t to, uint32_t *begin, uint32_t *end);
-
 #endif
