@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* UTF-8, and texts read whole. */
+/* UTF-8. */
 #ifndef RESNET18_TEXT_H
 #define RESNET18_TEXT_H
 

@@ -6,6 +6,7 @@
 #include "files.h"
 #include "model.h"
 
+#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -19,6 +20,17 @@
 #include <cmocka.h>
 
 static const char *weights_path;
+
+#ifdef WITHOUT_MEMORY_FILES
+int __wrap_memfd_create(const char *name, unsigned flags);
+
+int __wrap_memfd_create(const char *name, unsigned flags) {
+  (void)name;
+  (void)flags;
+  errno = ENOSYS;
+  return -1;
+}
+#endif
 
 /* ---- Damaged weights ------------------------------------------------------------------------------------ */
 
