@@ -6,16 +6,28 @@
 
 #include "conv_winograd_simd.h"
 
-const r18_conv_kernel r18_conv_winograd4_rows_avx2 = {
-    .name = "conv_winograd4_rows",
+const r18_conv_kernel r18_conv_winograd4_groups_avx2 = {
+    .name = "conv_winograd4_groups",
     .set = R18_CPU_AVX2,
     .element = sizeof(float),
-    .accepts = rows_accepts,
+    .accepts = groups_accepts_stride1,
     .packed_bytes = winograd_packed_bytes,
-    .pack = rows_pack,
-    .scratch_bytes = rows_scratch_bytes,
-    .units = rows_units,
-    .run = rows_run,
+    .pack = groups_pack,
+    .scratch_bytes = groups_scratch_bytes,
+    .units = groups_units,
+    .run = groups_run,
+};
+
+const r18_conv_kernel r18_conv_winograd4_stride2_groups_avx2 = {
+    .name = "conv_winograd4_stride2_groups",
+    .set = R18_CPU_AVX2,
+    .element = sizeof(float),
+    .accepts = groups_accepts_stride2,
+    .packed_bytes = winograd_packed_bytes,
+    .pack = groups_pack,
+    .scratch_bytes = groups_scratch_bytes,
+    .units = groups_units,
+    .run = groups_run,
 };
 
 const r18_conv_kernel r18_conv_winograd4_avx2 = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The float Winograd kernels: how the work is cut. Included by one file for each instruction set.
  *
- * Rows:   large pictures with few channels. A unit is one row of tiles from its inputs to its outputs; the weights stay
- *         in the second-level cache from one unit to the next.
+ * Groups: large pictures. A unit is a group of tiles from their inputs to their outputs; what it computes on the way
+ *         stays in the thread's own cache.
  * Blocks: small pictures with many channels. All inputs are transformed first; then a unit is one block of output
  *         channels for all tiles of all pictures, so that each weight is fetched once. */
 #ifndef RESNET18_CONV_WINOGRAD_SIMD_H
@@ -38,62 +38,141 @@ static inline size_t block_weights(const winograd_grid *grid, unsigned wide) {
   return weights * weights * grid->blocks * LANES * wide * LANES;
 }
 
-/* --- rows --- */
+/* --- groups --- */
 
-enum { ROWS_MIN_SIZE = 32, ROWS_MAX_CHANNELS = 64, ROWS_WIDE = 2, ROWS_TILE = 4 };
+/* Tiles of a group: few where the weights stay in the second-level cache from one group to the next (64 x 64 channels,
+ * 0.6 MB), else as many as leave room there for their own values. */
+enum { GROUP_MIN_SIZE = 20, GROUP_SMALL = 14, GROUP_LARGE = 28, GROUP_LEAST = 7, GROUP_WIDE = 2, GROUP_TILE = 4 };
 
-static inline bool rows_accepts(const r18_conv *conv) {
-  return winograd_fits(conv) && conv->stride == 1 && conv->out_size % ROWS_TILE == 0 &&
-         conv->out_size >= ROWS_MIN_SIZE && conv->in_channels <= ROWS_MAX_CHANNELS;
+static inline bool groups_accept(const r18_conv *conv, unsigned stride) {
+  return winograd_fits(conv) && conv->stride == stride && conv->out_size % GROUP_TILE == 0 &&
+         conv->out_size >= GROUP_MIN_SIZE;
 }
 
-static inline bool rows_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias,
-                             void *packed) {
-  winograd_pack(STRIDE1_TILE4, ROWS_WIDE, conv, first, weights, bias, packed);
+static inline bool groups_accepts_stride1(const r18_conv *conv) {
+  return groups_accept(conv, 1);
+}
+
+static inline bool groups_accepts_stride2(const r18_conv *conv) {
+  return groups_accept(conv, 2);
+}
+
+static inline bool groups_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias,
+                               void *packed) {
+  if (conv->stride == 1)
+    winograd_pack(STRIDE1_TILE4, GROUP_WIDE, conv, first, weights, bias, packed);
+  else
+    winograd_pack(STRIDE2_TILE4, GROUP_WIDE, conv, first, weights, bias, packed);
   return true;
 }
 
-static inline size_t rows_scratch_bytes(const r18_conv *conv) {
-  const winograd_grid grid = grid_make(STRIDE1_TILE4, conv->out_size, true, conv->in_channels);
-  return (grid.panel_size + ROWS_WIDE * grid.product_size) * sizeof(float);
+static inline unsigned groups_tiles(unsigned size) {
+  return size / GROUP_TILE * (size / GROUP_TILE);
 }
 
-static inline unsigned rows_units(const r18_conv *conv) {
-  return conv->out_size / ROWS_TILE;
+static inline unsigned groups_units(const r18_conv *conv) {
+  const unsigned tiles = groups_tiles(conv->out_size), most = tiles / GROUP_LEAST;
+  const unsigned count = conv->stride == 1 && conv->in_channels <= 64 ? GROUP_SMALL : GROUP_LARGE;
+  const unsigned units = (tiles + count - 1) / count, threads = conv->threads < most ? conv->threads : most;
+  return units > threads ? units : threads;
 }
 
-static inline void rows_multiply(const winograd_grid *grid, const float *panels, const float *weights, float *products,
-                                 const winograd_target *lines) {
-  const size_t step = (size_t)grid->blocks * LANES * ROWS_WIDE * LANES;
-  for (unsigned i = 0; i < grid->points; i++)
-    for (unsigned j = 0; j < grid->points; j++, weights += step) {
-      panel_multiply(ROWS_WIDE, grid->columns, grid->blocks, panels + grid->panel[i][j], weights,
-                     products + ROWS_WIDE * grid->product[i][j]);
-      if (i < ROWS_TILE && j == 0)
-        call_outputs(lines, i, grid->columns * ROWS_TILE, ROWS_WIDE * LANES);
+static inline size_t groups_scratch_bytes(const r18_conv *conv) {
+  const unsigned units = groups_units(conv), tiles = (groups_tiles(conv->out_size) + units - 1) / units;
+  const winograd_grid grid = grid_of_tiles(winograd_kind_for(conv), tiles, conv->in_channels);
+  return (grid.panel_size + GROUP_WIDE * grid.product_size) * sizeof(float);
+}
+
+/* The tiles of a unit, [begin, end) counted row by row. */
+typedef struct {
+  unsigned begin, end, columns;
+} tile_range;
+
+static inline tile_range groups_range(const r18_step *step, unsigned unit) {
+  const unsigned tiles = groups_tiles(step->out.height);
+  return (tile_range){tiles * unit / step->units, tiles * (unit + 1) / step->units, step->out.height / GROUP_TILE};
+}
+
+/* The tiles of the range from `tile` to the end of its row in the picture. */
+static inline winograd_segment groups_segment(const tile_range *range, unsigned tile) {
+  const unsigned in_row = range->columns - tile % range->columns, left = range->end - tile;
+  return (winograd_segment){.column = tile - range->begin, .full_columns = in_row < left ? in_row : left};
+}
+
+__attribute__((always_inline)) static inline void groups_transform(winograd_kind kind, const winograd_grid *grid,
+                                                                   const tile_range *range, const r18_step *step,
+                                                                   const r18_run *run, unsigned image, float *panels) {
+  const unsigned inputs = GROUP_TILE * kind_stride(kind);
+  winograd_segment segment;
+  for (unsigned tile = range->begin; tile < range->end; tile += segment.full_columns) {
+    segment = groups_segment(range, tile);
+    const int y = (int)(tile / range->columns * inputs), x = (int)(tile % range->columns * inputs);
+    const float *in = r18_at_f32(run, &step->in, image, y - 1, x - 1);
+    for (unsigned block = 0; block < grid->blocks; block++)
+      transform_segment(kind, grid, &segment, in + block * LANES, step->in.row / sizeof(float), step->in.channels,
+                        block, panels);
+  }
+}
+
+static inline void groups_call_outputs(const tile_range *range, unsigned line, const winograd_target *target) {
+  winograd_segment segment;
+  for (unsigned tile = range->begin; tile < range->end; tile += segment.full_columns) {
+    segment = groups_segment(range, tile);
+    call_outputs(target, tile / range->columns * GROUP_TILE + line, tile % range->columns * GROUP_TILE,
+                 segment.full_columns * GROUP_TILE, GROUP_WIDE * LANES);
+  }
+}
+
+static inline void groups_multiply(const winograd_grid *grid, const tile_range *range, const float *panels,
+                                   const float *weights, float *products, const winograd_target *target) {
+  const size_t step = (size_t)grid->blocks * LANES * GROUP_WIDE * LANES;
+  const unsigned count = kind_weights(grid->kind);
+  for (unsigned i = 0; i < grid->points; i++) {
+    for (unsigned j = 0; j < grid->points; j++) {
+      const size_t shared = kind_weight_of(grid->kind, i) * count + kind_weight_of(grid->kind, j);
+      panel_multiply(GROUP_WIDE, grid->columns, grid->blocks, panels + grid->panel[i][j], weights + shared * step,
+                     products + GROUP_WIDE * grid->product[i][j]);
     }
+    if (i < GROUP_TILE)
+      groups_call_outputs(range, i, target);
+  }
 }
 
-static inline void rows_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  const winograd_grid grid = grid_make(STRIDE1_TILE4, step->out.height, true, step->in.channels);
-  float *panels = (float *)(void *)run->scratch, *products = panels + grid.panel_size;
+__attribute__((always_inline)) static inline void groups_finish(winograd_kind kind, const winograd_grid *grid,
+                                                                const tile_range *range, const float *products,
+                                                                const winograd_target *target) {
+  winograd_segment segment;
+  for (unsigned tile = range->begin; tile < range->end; tile += segment.full_columns) {
+    segment = groups_segment(range, tile);
+    finish_segment(kind, grid, GROUP_WIDE, products, &segment, target, tile / range->columns * GROUP_TILE,
+                   tile % range->columns * GROUP_TILE);
+  }
+}
+
+__attribute__((always_inline)) static inline void groups_run_kind(winograd_kind kind, const r18_step *step,
+                                                                  const r18_run *run, unsigned begin, unsigned end) {
   for (unsigned unit = begin; unit < end; unit++) {
-    const unsigned image = unit / step->units, y0 = unit % step->units * ROWS_TILE;
-    const float *in = r18_at_f32(run, &step->in, image, (int)y0 - 1, -1);
+    const unsigned image = unit / step->units;
+    const tile_range range = groups_range(step, unit % step->units);
+    const winograd_grid grid = grid_of_tiles(kind, range.end - range.begin, step->in.channels);
     const winograd_target target = winograd_target_of(step, run, image);
     const float *weights = (const float *)(const void *)step->weights + step->out.channels;
-    for (unsigned block = 0; block < grid.blocks; block++)
-      transform_row(STRIDE1_TILE4, &grid, in + block * LANES, step->in.row / sizeof(float), step->in.channels, 0, block,
-                    panels);
-    for (unsigned channel = 0; channel < step->out.channels; channel += ROWS_WIDE * LANES) {
-      winograd_target here = winograd_target_at(target, channel);
-      here.out += y0 * here.out_row;
-      rows_multiply(&grid, panels, weights, products, &here);
-      here.out -= y0 * here.out_row;
-      finish_row(STRIDE1_TILE4, &grid, ROWS_WIDE, products, 0, &here, y0);
-      weights += block_weights(&grid, ROWS_WIDE);
+    float *panels = (float *)(void *)run->scratch, *products = panels + grid.panel_size;
+    groups_transform(kind, &grid, &range, step, run, image, panels);
+    for (unsigned channel = 0; channel < step->out.channels; channel += GROUP_WIDE * LANES) {
+      const winograd_target here = winograd_target_at(target, channel);
+      groups_multiply(&grid, &range, panels, weights, products, &here);
+      groups_finish(kind, &grid, &range, products, &here);
+      weights += block_weights(&grid, GROUP_WIDE);
     }
   }
+}
+
+static inline void groups_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
+  if (step->stride == 1)
+    groups_run_kind(STRIDE1_TILE4, step, run, begin, end);
+  else
+    groups_run_kind(STRIDE2_TILE4, step, run, begin, end);
 }
 
 /* --- blocks --- */
@@ -121,7 +200,7 @@ static inline bool blocks_accepts_stride2_tile2(const r18_conv *conv) {
 }
 
 static inline winograd_grid blocks_grid(const r18_conv *conv) {
-  return grid_make(winograd_kind_for(conv), conv->out_size, false, conv->in_channels);
+  return grid_of_picture(winograd_kind_for(conv), conv->out_size, conv->in_channels);
 }
 
 static inline bool blocks_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias,
@@ -168,13 +247,14 @@ static inline float *blocks_panels(const r18_step *step, const r18_run *run, uns
 /* A unit is one row of tiles and one vector of channels. */
 __attribute__((always_inline)) static inline void
 blocks_prepare_kind(winograd_kind kind, const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  const winograd_grid grid = grid_make(kind, step->out.height, false, step->in.channels);
+  const winograd_grid grid = grid_of_picture(kind, step->out.height, step->in.channels);
   for (unsigned unit = begin; unit < end; unit++) {
     const unsigned image = unit / step->units, row = unit % step->units / grid.blocks, block = unit % grid.blocks;
     const int y = (int)(row * grid.outputs * kind_stride(kind));
     const float *in = r18_at_f32(run, &step->in, image, y - 1, -1) + block * LANES;
-    transform_row(kind, &grid, in, step->in.row / sizeof(float), step->in.channels, row, block,
-                  blocks_panels(step, run, image));
+    const winograd_segment segment = grid_row(&grid, row);
+    transform_segment(kind, &grid, &segment, in, step->in.row / sizeof(float), step->in.channels, block,
+                      blocks_panels(step, run, image));
   }
 }
 
@@ -211,7 +291,7 @@ static inline void multiply_shared(const winograd_grid *grid, unsigned u, unsign
 
 __attribute__((always_inline)) static inline void blocks_run_kind(winograd_kind kind, const r18_step *step,
                                                                   const r18_run *run, unsigned begin, unsigned end) {
-  const winograd_grid grid = grid_make(kind, step->out.height, false, step->in.channels);
+  const winograd_grid grid = grid_of_picture(kind, step->out.height, step->in.channels);
   const unsigned wide = blocks_wide(step->out.height), block = wide * LANES;
   float *products = (float *)(void *)run->scratch;
   for (unsigned unit = begin; unit < end; unit++) {
@@ -222,14 +302,17 @@ __attribute__((always_inline)) static inline void blocks_run_kind(winograd_kind 
         multiply_shared(&grid, u, v, wide, step, run, weights, products);
         for (unsigned image = 0; image < run->batch && y < step->out.height; image++) {
           const winograd_target target = winograd_target_at(winograd_target_of(step, run, image), unit * block);
-          call_outputs(&target, y, step->out.width, block);
+          call_outputs(&target, y, 0, step->out.width, block);
         }
         y++;
       }
     for (unsigned image = 0; image < run->batch; image++) {
       const winograd_target target = winograd_target_at(winograd_target_of(step, run, image), unit * block);
-      for (unsigned row = 0; row < grid.rows; row++)
-        finish_row(kind, &grid, wide, products + wide * image * grid.product_size, row, &target, row * grid.outputs);
+      for (unsigned row = 0; row < grid.rows; row++) {
+        const winograd_segment segment = grid_row(&grid, row);
+        finish_segment(kind, &grid, wide, products + wide * image * grid.product_size, &segment, &target,
+                       row * grid.outputs, 0);
+      }
     }
   }
 }

@@ -6,9 +6,11 @@
 
 extern const r18_conv_kernel r18_conv_direct_c, r18_conv_blas_c;
 #if defined(__x86_64__)
-extern const r18_conv_kernel r18_conv_winograd4_rows_avx512, r18_conv_winograd4_avx512, r18_conv_winograd2_avx512;
+extern const r18_conv_kernel r18_conv_winograd4_groups_avx512, r18_conv_winograd4_stride2_groups_avx512,
+    r18_conv_winograd4_avx512, r18_conv_winograd2_avx512;
 extern const r18_conv_kernel r18_conv_winograd4_stride2_avx512, r18_conv_winograd2_stride2_avx512;
-extern const r18_conv_kernel r18_conv_winograd4_rows_avx2, r18_conv_winograd4_avx2, r18_conv_winograd2_avx2;
+extern const r18_conv_kernel r18_conv_winograd4_groups_avx2, r18_conv_winograd4_stride2_groups_avx2,
+    r18_conv_winograd4_avx2, r18_conv_winograd2_avx2;
 extern const r18_conv_kernel r18_conv_winograd4_stride2_avx2, r18_conv_winograd2_stride2_avx2;
 extern const r18_conv_kernel r18_conv_stem_avx512, r18_conv_stem_avx2;
 extern const r18_conv_kernel r18_conv_patches_rows_avx512, r18_conv_patches_avx512, r18_conv_patches_rows_avx2,
@@ -20,7 +22,8 @@ extern const r18_plain_kernel r18_normalize_c, r18_maxpool_f32_c, r18_avgpool_f3
 const r18_conv_kernel *const r18_conv_kernels_f32[] = {
 #if defined(__x86_64__)
     &r18_conv_stem_avx512,
-    &r18_conv_winograd4_rows_avx512,
+    &r18_conv_winograd4_groups_avx512,
+    &r18_conv_winograd4_stride2_groups_avx512,
     &r18_conv_winograd4_avx512,
     &r18_conv_winograd2_avx512,
     &r18_conv_winograd4_stride2_avx512,
@@ -28,7 +31,8 @@ const r18_conv_kernel *const r18_conv_kernels_f32[] = {
     &r18_conv_patches_rows_avx512,
     &r18_conv_patches_avx512,
     &r18_conv_stem_avx2,
-    &r18_conv_winograd4_rows_avx2,
+    &r18_conv_winograd4_groups_avx2,
+    &r18_conv_winograd4_stride2_groups_avx2,
     &r18_conv_winograd4_avx2,
     &r18_conv_winograd2_avx2,
     &r18_conv_winograd4_stride2_avx2,

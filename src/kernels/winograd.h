@@ -80,26 +80,56 @@ static inline unsigned grid_columns(const winograd_grid *grid, unsigned j) {
   return j < grid->half_points ? grid->columns : grid->full_columns;
 }
 
-/* A picture of `size` x `size` outputs, or one row of its tiles. The padding keeps the positions, which are written
- * side by side, from falling on the same cache sets. */
-static inline winograd_grid grid_make(winograd_kind kind, unsigned size, bool one_row, unsigned channels) {
-  const unsigned points = kind_points(kind);
-  winograd_grid grid = {
-      .kind = kind, .points = points, .half_points = kind_half_points(kind), .outputs = kind_outputs(kind)};
-  grid.columns = (size + grid.outputs - 1) / grid.outputs;
-  grid.full_columns = size / grid.outputs;
-  grid.rows = one_row ? 1 : grid.columns;
-  grid.full_rows = one_row ? 1 : grid.full_columns;
-  grid.blocks = channels / LANES;
-  for (unsigned i = 0; i < points; i++)
-    for (unsigned j = 0; j < points; j++) {
-      const size_t tiles = (size_t)grid_rows(&grid, i) * grid_columns(&grid, j);
-      grid.panel[i][j] = grid.panel_size;
-      grid.product[i][j] = grid.product_size;
-      grid.panel_size += tiles * channels + PANEL_PAD;
-      grid.product_size += tiles * LANES + PANEL_PAD;
+/* The padding keeps the positions, which are written side by side, from falling on the same cache sets. */
+static inline void grid_place(winograd_grid *grid) {
+  for (unsigned i = 0; i < grid->points; i++)
+    for (unsigned j = 0; j < grid->points; j++) {
+      const size_t tiles = (size_t)grid_rows(grid, i) * grid_columns(grid, j);
+      grid->panel[i][j] = grid->panel_size;
+      grid->product[i][j] = grid->product_size;
+      grid->panel_size += tiles * grid->blocks * LANES + PANEL_PAD;
+      grid->product_size += tiles * LANES + PANEL_PAD;
     }
+}
+
+static inline winograd_grid grid_of_kind(winograd_kind kind, unsigned channels) {
+  return (winograd_grid){.kind = kind,
+                         .points = kind_points(kind),
+                         .half_points = kind_half_points(kind),
+                         .outputs = kind_outputs(kind),
+                         .blocks = channels / LANES};
+}
+
+/* A picture of `size` x `size` outputs. */
+static inline winograd_grid grid_of_picture(winograd_kind kind, unsigned size, unsigned channels) {
+  winograd_grid grid = grid_of_kind(kind, channels);
+  grid.rows = grid.columns = (size + grid.outputs - 1) / grid.outputs;
+  grid.full_rows = grid.full_columns = size / grid.outputs;
+  grid_place(&grid);
   return grid;
+}
+
+/* `tiles` whole tiles in a line, wherever they lie in the picture. */
+static inline winograd_grid grid_of_tiles(winograd_kind kind, unsigned tiles, unsigned channels) {
+  winograd_grid grid = grid_of_kind(kind, channels);
+  grid.rows = grid.full_rows = 1;
+  grid.columns = grid.full_columns = tiles;
+  grid_place(&grid);
+  return grid;
+}
+
+/* Neighbouring tiles of one row. */
+typedef struct {
+  unsigned row, column;  /* of the first one in the grid */
+  unsigned full_columns; /* whole tiles */
+  bool half_row, half_column;
+} winograd_segment;
+
+static inline winograd_segment grid_row(const winograd_grid *grid, unsigned row) {
+  return (winograd_segment){.row = row,
+                            .full_columns = grid->full_columns,
+                            .half_row = row >= grid->full_rows,
+                            .half_column = grid->columns > grid->full_columns};
 }
 
 /* One direction of the input transform, B^T d. */
@@ -219,16 +249,15 @@ __attribute__((always_inline)) static inline void winograd_weights(winograd_kind
   }
 }
 
-/* Both directions of the input transform for one row of tiles and LANES channels. `in` is the first input of the first
- * tile; panels get tile row `row`, channel block `block`. */
-__attribute__((always_inline)) static inline void transform_row_of(winograd_kind kind, bool half_row,
-                                                                   const winograd_grid *grid, const float *in,
-                                                                   size_t in_row, size_t in_pixel, unsigned row,
-                                                                   unsigned block, float *panels) {
+/* Both directions of the input transform for a segment and LANES channels. `in` is the first input of its first tile;
+ * `block` is the channels' place in the panels. */
+__attribute__((always_inline)) static inline void
+transform_segment_of(winograd_kind kind, bool half_row, const winograd_grid *grid, const winograd_segment *segment,
+                     const float *in, size_t in_row, size_t in_pixel, unsigned block, float *panels) {
   const unsigned points = kind_points(kind), half_points = kind_half_points(kind);
   const unsigned lines = half_row ? half_points : points, step = kind_outputs(kind) * kind_stride(kind);
-  const bool half_column = grid->columns > grid->full_columns;
-  const unsigned width = (grid->columns - 1) * step + (half_column ? half_points : points);
+  const unsigned full = segment->full_columns;
+  const unsigned width = segment->half_column ? full * step + half_points : (full - 1) * step + points;
   vec down[(MAX_SIDE + 2) * MAX_POINTS]; /* [input column][point] */
   for (unsigned x = 0; x < width; x++) {
     vec d[MAX_POINTS];
@@ -240,11 +269,12 @@ __attribute__((always_inline)) static inline void transform_row_of(winograd_kind
   float *to[MAX_POINTS][MAX_POINTS];
   for (unsigned i = 0; i < lines; i++)
     for (unsigned j = 0; j < points; j++) {
-      const unsigned columns = grid_columns(grid, j);
-      to[i][j] = panels + grid->panel[i][j] + ((size_t)block * grid_rows(grid, i) + row) * columns * LANES;
+      const size_t columns = grid_columns(grid, j);
+      const size_t tile = (block * grid_rows(grid, i) + segment->row) * columns + segment->column;
+      to[i][j] = panels + grid->panel[i][j] + tile * LANES;
     }
   for (unsigned i = 0; i < lines; i++) {
-    for (unsigned t = 0; t < grid->full_columns; t++) {
+    for (unsigned t = 0; t < full; t++) {
       vec d[MAX_POINTS], v[MAX_POINTS];
 #pragma GCC unroll 9
       for (unsigned x = 0; x < points; x++)
@@ -254,26 +284,27 @@ __attribute__((always_inline)) static inline void transform_row_of(winograd_kind
       for (unsigned j = 0; j < points; j++)
         vec_store(to[i][j] + t * LANES, v[j]);
     }
-    if (half_column) {
+    if (segment->half_column) {
       vec d[MAX_POINTS], v[MAX_POINTS];
 #pragma GCC unroll 9
       for (unsigned x = 0; x < half_points; x++)
-        d[x] = down[(grid->full_columns * step + x) * points + i];
+        d[x] = down[(full * step + x) * points + i];
       winograd_input(kind, true, d, v);
 #pragma GCC unroll 9
       for (unsigned j = 0; j < half_points; j++)
-        vec_store(to[i][j] + grid->full_columns * LANES, v[j]);
+        vec_store(to[i][j] + full * LANES, v[j]);
     }
   }
 }
 
-__attribute__((always_inline)) static inline void transform_row(winograd_kind kind, const winograd_grid *grid,
-                                                                const float *in, size_t in_row, size_t in_pixel,
-                                                                unsigned row, unsigned block, float *panels) {
-  if (row < grid->full_rows)
-    transform_row_of(kind, false, grid, in, in_row, in_pixel, row, block, panels);
+__attribute__((always_inline)) static inline void transform_segment(winograd_kind kind, const winograd_grid *grid,
+                                                                    const winograd_segment *segment, const float *in,
+                                                                    size_t in_row, size_t in_pixel, unsigned block,
+                                                                    float *panels) {
+  if (!segment->half_row)
+    transform_segment_of(kind, false, grid, segment, in, in_row, in_pixel, block, panels);
   else
-    transform_row_of(kind, true, grid, in, in_row, in_pixel, row, block, panels);
+    transform_segment_of(kind, true, grid, segment, in, in_row, in_pixel, block, panels);
 }
 
 /* Where a block of output channels goes. */
@@ -285,12 +316,13 @@ typedef struct {
   bool relu;
 } winograd_target;
 
-/* Output transform of one tile for LANES channels (`lane` inside the block), then bias, residual and ReLU. */
+/* Output transform of one tile for LANES channels (`lane` inside the block), then bias, residual and ReLU. (row,
+ * column) is its place in the grid, (y0, x0) its first output. */
 __attribute__((always_inline)) static inline void finish_tile(winograd_kind kind, bool half_row, bool half_column,
                                                               const winograd_grid *grid, unsigned wide,
                                                               const float *products, unsigned row, unsigned column,
-                                                              unsigned lane, const winograd_target *target,
-                                                              unsigned y0) {
+                                                              unsigned lane, const winograd_target *target, size_t y0,
+                                                              size_t x0) {
   const unsigned points = kind_points(kind), half_points = kind_half_points(kind), outputs = kind_outputs(kind);
   const unsigned lines = half_row ? half_points : points, across = half_column ? half_points : points;
   const unsigned high = half_row ? outputs / 2 : outputs, broad = half_column ? outputs / 2 : outputs;
@@ -310,15 +342,14 @@ __attribute__((always_inline)) static inline void finish_tile(winograd_kind kind
   const vec bias = vec_load(target->bias + lane);
 #pragma GCC unroll 4
   for (unsigned h = 0; h < high; h++) {
-    const size_t y = y0 + h, x = (size_t)column * outputs;
-    float *out = target->out + y * target->out_row + x * target->out_pixel + lane;
+    float *out = target->out + (y0 + h) * target->out_row + x0 * target->out_pixel + lane;
     vec value[MAX_TILE];
     winograd_output(kind, half_column, left[h], value);
 #pragma GCC unroll 4
     for (unsigned b = 0; b < broad; b++)
       value[b] += bias;
     if (target->residual) {
-      const float *residual = target->residual + y * target->residual_row + x * target->residual_pixel + lane;
+      const float *residual = target->residual + (y0 + h) * target->residual_row + x0 * target->residual_pixel + lane;
 #pragma GCC unroll 4
       for (unsigned b = 0; b < broad; b++)
         value[b] += vec_load(residual + b * target->residual_pixel);
@@ -329,21 +360,22 @@ __attribute__((always_inline)) static inline void finish_tile(winograd_kind kind
   }
 }
 
-/* All tiles of row `row` of the grid, whose first output line is y0. */
-__attribute__((always_inline)) static inline void finish_row(winograd_kind kind, const winograd_grid *grid,
-                                                             unsigned wide, const float *products, unsigned row,
-                                                             const winograd_target *target, unsigned y0) {
-  for (unsigned column = 0; column < grid->columns; column++)
+/* All tiles of a segment, whose first output is (y0, x0). */
+__attribute__((always_inline)) static inline void
+finish_segment(winograd_kind kind, const winograd_grid *grid, unsigned wide, const float *products,
+               const winograd_segment *segment, const winograd_target *target, unsigned y0, unsigned x0) {
+  const unsigned row = segment->row, full = segment->full_columns;
+  for (unsigned t = 0; t < full + segment->half_column; t++)
     for (unsigned lane = 0; lane < wide * LANES; lane += LANES) {
-      const bool half_row = row >= grid->full_rows, half_column = column >= grid->full_columns;
-      if (!half_row && !half_column)
-        finish_tile(kind, false, false, grid, wide, products, row, column, lane, target, y0);
-      else if (!half_row)
-        finish_tile(kind, false, true, grid, wide, products, row, column, lane, target, y0);
-      else if (!half_column)
-        finish_tile(kind, true, false, grid, wide, products, row, column, lane, target, y0);
+      const unsigned column = segment->column + t, x = x0 + t * kind_outputs(kind);
+      if (!segment->half_row && t < full)
+        finish_tile(kind, false, false, grid, wide, products, row, column, lane, target, y0, x);
+      else if (!segment->half_row)
+        finish_tile(kind, false, true, grid, wide, products, row, column, lane, target, y0, x);
+      else if (t < full)
+        finish_tile(kind, true, false, grid, wide, products, row, column, lane, target, y0, x);
       else
-        finish_tile(kind, true, true, grid, wide, products, row, column, lane, target, y0);
+        finish_tile(kind, true, true, grid, wide, products, row, column, lane, target, y0, x);
     }
 }
 
@@ -411,12 +443,13 @@ static inline winograd_target winograd_target_at(winograd_target target, unsigne
 }
 
 /* Outputs of a layer that has not run for a whole forward pass are in memory, not in a cache: they are called in while
- * the products are computed, line y at a time. */
-static inline void call_outputs(const winograd_target *target, unsigned y, unsigned width, unsigned floats) {
-  const float *out = target->out + y * target->out_row;
-  for (unsigned x = 0; x < width; x++, out += target->out_pixel)
+ * the products are computed, `width` pixels of line y at a time. */
+static inline void call_outputs(const winograd_target *target, unsigned y, unsigned x, unsigned width,
+                                unsigned floats) {
+  const float *out = target->out + y * target->out_row + x * target->out_pixel;
+  for (unsigned pixel = 0; pixel < width; pixel++, out += target->out_pixel)
     for (unsigned i = 0; i < floats; i += 16)
-      __builtin_prefetch(out + i, 0, 2);
+      __builtin_prefetch(out + i, 1, 2);
 }
 
 #endif
