@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Length of the well-formed UTF-8 sequence at `s`, 0 if there is none or it is a control character. */
 static size_t printable_sequence(const unsigned char *s) {
@@ -33,13 +34,28 @@ static void make_printable(char *message) {
   }
 }
 
+/* What does not fit loses its beginning: that is a path's, and the reason stands at the end. */
+static void keep_end(char *out, size_t room, const char *message) {
+  const size_t length = strlen(message);
+  if (length < room) {
+    memcpy(out, message, length + 1);
+    return;
+  }
+  const char *end = message + length - (room - sizeof "...");
+  while (((unsigned char)*end & 0xc0) == 0x80)
+    end++; /* not in the middle of a character */
+  snprintf(out, room, "...%s", end);
+}
+
 resnet18_status r18_fail(resnet18_error *error, resnet18_status status, const char *format, ...) {
   if (error) {
+    char message[4096 + sizeof error->message]; /* PATH_MAX and a sentence */
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(error->message, sizeof error->message, format, arguments);
+    vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    make_printable(error->message);
+    make_printable(message);
+    keep_end(error->message, sizeof error->message, message);
     error->status = status;
   }
   return status;

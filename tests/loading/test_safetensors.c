@@ -347,6 +347,22 @@ static void test_files(void **state) {
                "/huge: has 536870913 bytes, more than the 536870912 allowed");
 }
 
+/* A long path is cut at its beginning; the reason stays. */
+static void test_long_path(void **state) {
+  (void)state;
+  char path[3001];
+  r18_tensors tensors;
+  resnet18_error error;
+  for (size_t i = 0; i < sizeof path - 1; i++)
+    path[i] = "/d\xc3\xa4"[i % 4];
+  path[sizeof path - 1] = '\0';
+  assert_error(r18_tensors_open(path, &tensors, &error), &error, RESNET18_ERROR_IO,
+               "\xa4: cannot be opened: No such file");
+  assert_memory_equal(error.message, "...", 3);
+  assert_true(strlen(error.message) > sizeof error.message - 5);
+  assert_null(strchr(error.message, '?'));
+}
+
 /* What is written is read again, and what cannot be written leaves nothing. */
 static void test_writing(void **state) {
   (void)state;
@@ -391,7 +407,7 @@ int main(void) {
       cmocka_unit_test(test_damages),      cmocka_unit_test(test_lengths),  cmocka_unit_test(test_prefixes),
       cmocka_unit_test(test_many_tensors), cmocka_unit_test(test_accepted), cmocka_unit_test(test_every_half),
       cmocka_unit_test(test_reading),      cmocka_unit_test(test_largest),  cmocka_unit_test(test_files),
-      cmocka_unit_test(test_writing),
+      cmocka_unit_test(test_long_path),    cmocka_unit_test(test_writing),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
