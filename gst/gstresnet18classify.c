@@ -446,10 +446,14 @@ static void show_overlay(GstResnet18Classify *self, GstBuffer *buffer) {
 }
 
 static void show(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment) {
+  GstClockTime age;
   if (!self->found.structure || !gst_buffer_is_writable(buffer))
     return;
+  age = age_of(&self->found, moment);
+  if (age > self->now.max_age && !is_sync(self->now.mode, g_atomic_int_get(&self->live)))
+    return;
   if (self->now.attach_meta) {
-    gst_resnet18_metadata_attach(buffer, self->found.structure, age_of(&self->found, moment));
+    gst_resnet18_metadata_attach(buffer, self->found.structure, age);
     gst_resnet18_analytics_attach(buffer, self->found.structure);
   }
   if (self->now.overlay)

@@ -11,6 +11,7 @@ enum {
   PROP_MODE,
   PROP_INTERVAL,
   PROP_MAX_RATE,
+  PROP_MAX_AGE,
   PROP_CROP,
   PROP_TOP_K,
   PROP_THRESHOLD,
@@ -27,6 +28,7 @@ enum {
 #define DEFAULT_THREADS 0
 #define DEFAULT_MODE GST_RESNET18_MODE_AUTO
 #define DEFAULT_INTERVAL 1
+#define DEFAULT_MAX_AGE GST_SECOND
 #define DEFAULT_CROP RESNET18_CROP_CENTER
 #define DEFAULT_TOP_K 5
 #define DEFAULT_THRESHOLD 0.0f
@@ -108,6 +110,7 @@ void gst_resnet18_settings_init(GstResnet18Settings *s) {
                              .mode = DEFAULT_MODE,
                              .interval = DEFAULT_INTERVAL,
                              .max_rate_d = 1,
+                             .max_age = DEFAULT_MAX_AGE,
                              .crop = DEFAULT_CROP,
                              .top_k = DEFAULT_TOP_K,
                              .threshold = DEFAULT_THRESHOLD,
@@ -181,6 +184,11 @@ static void install_flow(GObjectClass *c) {
                               "Classify at most so many frames a second of running time (0/1 = no limit); the others "
                               "carry the newest result",
                               0, 1, G_MAXINT, 1, 0, 1, IN_PLAYING));
+  g_object_class_install_property(
+      c, PROP_MAX_AGE,
+      g_param_spec_uint64("max-age", "Maximum age",
+                          "In the mode async, a result that is older (ns) than this is neither attached nor shown", 0,
+                          G_MAXUINT64, DEFAULT_MAX_AGE, IN_PLAYING));
   g_object_class_install_property(c, PROP_CROP,
                                   g_param_spec_enum("crop", "Crop", "How the picture becomes the network's 224x224",
                                                     gst_resnet18_crop_get_type(), DEFAULT_CROP, IN_PLAYING));
@@ -277,6 +285,9 @@ gboolean gst_resnet18_settings_set(GstResnet18Settings *s, guint id, const GValu
     s->max_rate_n = gst_value_get_fraction_numerator(value);
     s->max_rate_d = gst_value_get_fraction_denominator(value);
     return TRUE;
+  case PROP_MAX_AGE:
+    s->max_age = g_value_get_uint64(value);
+    return TRUE;
   case PROP_CROP:
     s->crop = g_value_get_enum(value);
     return TRUE;
@@ -334,6 +345,9 @@ gboolean gst_resnet18_settings_get(const GstResnet18Settings *s, guint id, GValu
     return TRUE;
   case PROP_MAX_RATE:
     gst_value_set_fraction(value, s->max_rate_n, s->max_rate_d);
+    return TRUE;
+  case PROP_MAX_AGE:
+    g_value_set_uint64(value, s->max_age);
     return TRUE;
   case PROP_CROP:
     g_value_set_enum(value, s->crop);

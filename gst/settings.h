@@ -38,6 +38,7 @@ typedef struct {
   GstResnet18Mode mode;
   guint interval;
   gint max_rate_n, max_rate_d; /* classifications a second; 0/1 = no limit */
+  GstClockTime max_age;
   resnet18_crop crop;
   guint top_k;
   gfloat threshold;

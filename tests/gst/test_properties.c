@@ -190,6 +190,23 @@ static void max_rate_leaves_frames_out(void **state) {
   rig_free(rig);
 }
 
+/* One result at the beginning; the frames after it carry it as long as it is young enough. */
+static void max_age_ends_a_result(void **state) {
+  Rig *rig = rig_new("mode=async interval=1000000 max-age=18446744073709551615", "chelsea.png", RGB);
+  GstStructure *result = rig_await_result(rig);
+  guint64 age = rig_time(result, "age");
+  gst_structure_free(result);
+  g_object_set(rig->element, "max-age", age + 2 * RIG_FRAME, NULL);
+  for (guint i = 1; i <= 4; i++) {
+    result = rig_result(rig);
+    assert_int_equal(result != NULL, i <= 2);
+    g_clear_pointer(&result, gst_structure_free);
+  }
+  g_object_set(rig->element, "max-age", G_MAXUINT64, NULL);
+  assert_int_equal(rig_best(rig), TIGER_CAT);
+  rig_free(rig);
+}
+
 static double score_with(const char *properties) {
   Rig *rig = rig_new(properties, "coffee.png", RGB ",width=600,height=200");
   GstStructure *result = rig_result(rig);
@@ -312,6 +329,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(mode_auto_follows_upstream),
       cmocka_unit_test(interval_leaves_frames_out),
       cmocka_unit_test(max_rate_leaves_frames_out),
+      cmocka_unit_test(max_age_ends_a_result),
       cmocka_unit_test(crop_changes_the_scores),
       cmocka_unit_test(crop_changes_while_playing),
       cmocka_unit_test(top_k_limits_the_classes),
