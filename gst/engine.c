@@ -23,6 +23,8 @@ static gboolean open_parts(GstResnet18Engine *engine, const GstResnet18Settings 
 GstResnet18Engine *gst_resnet18_engine_open(const GstResnet18Settings *settings, const gchar **property,
                                             resnet18_error *error) {
   GstResnet18Engine *engine = g_new0(GstResnet18Engine, 1);
+  engine->weights_path = g_strdup(settings->weights);
+  engine->labels_path = g_strdup(settings->labels);
   if (open_parts(engine, settings, property, error))
     return engine;
   gst_resnet18_engine_close(engine);
@@ -37,6 +39,8 @@ void gst_resnet18_engine_close(GstResnet18Engine *engine) {
   if (engine->pool)
     gst_resnet18_pool_release(engine->pool);
   g_free(engine->source);
+  g_free(engine->weights_path);
+  g_free(engine->labels_path);
   g_free(engine);
 }
 

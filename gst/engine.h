@@ -16,6 +16,7 @@ typedef struct {
   resnet18_labels *labels;
   gchar *source; /* of the weights, in UTF-8 */
   gsize classes;
+  gchar *weights_path, *labels_path; /* as the properties had them */
 } GstResnet18Engine;
 
 /* NULL on failure: `error` is filled and *property names the property at fault. Blocks while files are read. */

@@ -23,6 +23,7 @@
 #include "gstresnet18classify.h"
 #include "engine.h"
 #include "frame.h"
+#include "loader.h"
 #include "messages.h"
 #include "metadata.h"
 #include "overlay.h"
@@ -57,6 +58,8 @@ struct _GstResnet18Classify {
   /* Guarded by the object lock. */
   GstResnet18Settings settings;
   GstResnet18Engine *engine; /* between start and stop; the streaming thread reads it without the lock */
+  GstResnet18Loader *loader; /* between start and stop */
+  gboolean interrupted;      /* a flush or a stop is going on: nobody may wait for a result */
   GstClockTime latency;      /* declared in the sync mode */
 
   /* Atomic. */
@@ -120,6 +123,8 @@ static void gst_resnet18_classify_set_property(GObject *object, guint id, const 
   GST_OBJECT_LOCK(self);
   known = gst_resnet18_settings_set(&self->settings, id, value);
   g_atomic_int_inc(&self->settings_serial);
+  if (self->loader && gst_resnet18_settings_concern_engine(id))
+    gst_resnet18_loader_request(self->loader, &self->settings);
   GST_OBJECT_UNLOCK(self);
   if (!known)
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
@@ -156,6 +161,27 @@ static void forget_past(GstResnet18Classify *self) {
   self->last = (Moment){GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, 0};
 }
 
+/* The properties say again what is in force, unless they have been changed once more. */
+static void restore_settings(GstResnet18Classify *self, const GstResnet18Settings *refused) {
+  GstResnet18Settings *s = &self->settings;
+  GST_OBJECT_LOCK(self);
+  if (self->engine && g_strcmp0(s->weights, refused->weights) == 0 && g_strcmp0(s->labels, refused->labels) == 0) {
+    g_free(s->weights);
+    g_free(s->labels);
+    s->weights = g_strdup(self->engine->weights_path);
+    s->labels = g_strdup(self->engine->labels_path);
+    g_atomic_int_inc(&self->settings_serial);
+  }
+  GST_OBJECT_UNLOCK(self);
+}
+
+static void on_refused(gpointer user, const GstResnet18Settings *settings, const gchar *property,
+                       const resnet18_error *error) {
+  GstResnet18Classify *self = user;
+  restore_settings(self, settings);
+  gst_resnet18_post_warning(GST_ELEMENT(self), property, error);
+}
+
 static gboolean gst_resnet18_classify_start(GstBaseTransform *trans) {
   GstResnet18Classify *self = GST_RESNET18_CLASSIFY(trans);
   GstResnet18Engine *engine;
@@ -175,6 +201,8 @@ static gboolean gst_resnet18_classify_start(GstBaseTransform *trans) {
   g_atomic_int_set(&self->live, FALSE);
   GST_OBJECT_LOCK(self);
   self->engine = engine;
+  self->interrupted = FALSE;
+  self->loader = gst_resnet18_loader_new(on_refused, self);
   self->latency = gst_resnet18_pool_pass_time(engine->pool) + LATENCY_READING;
   GST_OBJECT_UNLOCK(self);
   forget_past(self);
@@ -186,6 +214,11 @@ static gboolean gst_resnet18_classify_start(GstBaseTransform *trans) {
 static gboolean gst_resnet18_classify_stop(GstBaseTransform *trans) {
   GstResnet18Classify *self = GST_RESNET18_CLASSIFY(trans);
   GstResnet18Engine *engine = self->engine;
+  GstResnet18Loader *loader = self->loader;
+  GST_OBJECT_LOCK(self);
+  self->loader = NULL;
+  GST_OBJECT_UNLOCK(self);
+  gst_resnet18_loader_free(loader);
   GST_OBJECT_LOCK(self);
   self->engine = NULL;
   GST_OBJECT_UNLOCK(self);
@@ -198,9 +231,24 @@ static gboolean gst_resnet18_classify_stop(GstBaseTransform *trans) {
   return TRUE;
 }
 
+/* Between two frames: what the old weights or labels said is not said of frames to come. */
+static void replace_engine(GstResnet18Classify *self, GstResnet18Engine *engine) {
+  GstResnet18Engine *old = self->engine;
+  forget_past(self);
+  gst_resnet18_track_free(self->track);
+  self->track = gst_resnet18_track_new(engine->classes);
+  GST_OBJECT_LOCK(self);
+  self->engine = engine;
+  gst_resnet18_stream_interrupt(engine->stream, self->interrupted);
+  GST_OBJECT_UNLOCK(self);
+  gst_resnet18_loader_retire(self->loader, old);
+  GST_INFO_OBJECT(self, "weights are now %s", engine->source);
+}
+
 /* Ends or allows waiting for a result. From any thread. */
 static void interrupt(GstResnet18Classify *self, gboolean interrupted) {
   GST_OBJECT_LOCK(self);
+  self->interrupted = interrupted;
   if (self->engine)
     gst_resnet18_stream_interrupt(self->engine->stream, interrupted);
   GST_OBJECT_UNLOCK(self);
@@ -486,7 +534,10 @@ static Moment moment_of(GstResnet18Classify *self, GstBuffer *buffer) {
 
 static GstFlowReturn gst_resnet18_classify_transform_ip(GstBaseTransform *trans, GstBuffer *buffer) {
   GstResnet18Classify *self = GST_RESNET18_CLASSIFY(trans);
+  GstResnet18Engine *replacement = gst_resnet18_loader_take(self->loader);
   Moment moment = moment_of(self, buffer);
+  if (replacement)
+    replace_engine(self, replacement);
   self->last = moment;
   gst_resnet18_stats_count(self->stats, GST_RESNET18_FRAMES, 1);
   collect_results(self, &moment);

@@ -149,14 +149,15 @@ static void install_model(GObjectClass *c) {
       c, PROP_WEIGHTS,
       g_param_spec_string("weights", "Weights",
                           "File of the network's weights: safetensors, or a PyTorch checkpoint (.pth) with "
-                          "torchvision's names (NULL = built in)",
-                          NULL, IN_READY));
+                          "torchvision's names (NULL = built in). A change while playing is checked first and takes "
+                          "effect between two frames; a file that is refused leaves the old weights in place",
+                          NULL, IN_PLAYING));
   g_object_class_install_property(
       c, PROP_LABELS,
       g_param_spec_string("labels", "Labels",
                           "File of the classes' names, one a line, or a table with the columns index, wnid, name; as "
                           "many as the model has classes (NULL = built in, ImageNet's 1000)",
-                          NULL, IN_READY));
+                          NULL, IN_PLAYING));
   g_object_class_install_property(c, PROP_PRECISION,
                                   g_param_spec_enum("precision", "Precision", "Arithmetic of the forward pass",
                                                     gst_resnet18_precision_get_type(), DEFAULT_PRECISION, IN_READY));
@@ -321,6 +322,10 @@ gboolean gst_resnet18_settings_set(GstResnet18Settings *s, guint id, const GValu
   default:
     return FALSE;
   }
+}
+
+gboolean gst_resnet18_settings_concern_engine(guint id) {
+  return id == PROP_WEIGHTS || id == PROP_LABELS;
 }
 
 gboolean gst_resnet18_settings_get(const GstResnet18Settings *s, guint id, GValue *value) {

@@ -61,6 +61,8 @@ void gst_resnet18_settings_copy(GstResnet18Settings *to, const GstResnet18Settin
 void gst_resnet18_settings_install(GObjectClass *object_class);
 /* False for an id that is none of the settings. */
 gboolean gst_resnet18_settings_set(GstResnet18Settings *settings, guint id, const GValue *value);
+/* Whether the property takes a new engine. */
+gboolean gst_resnet18_settings_concern_engine(guint id);
 gboolean gst_resnet18_settings_get(const GstResnet18Settings *settings, guint id, GValue *value);
 
 G_END_DECLS

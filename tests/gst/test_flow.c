@@ -256,7 +256,7 @@ static void latency_follows_what_is_measured(void **state) {
 static guint count_results_after(const char *more, const char *tail) {
   gchar *path = g_build_filename(g_getenv("RESNET18_MEDIA"), "chelsea.png", NULL);
   gchar *text = g_strdup_printf("filesrc location=\"%s\" ! pngdec ! imagefreeze num-buffers=5 ! videoconvert ! "
-                                "resnet18classify mode=sync %s ! %s ! appsink name=out sync=false",
+                                "resnet18classify mode=sync precision=fp32 %s ! %s ! appsink name=out sync=false",
                                 path, more, tail);
   GstElement *pipeline = launch(text), *out = gst_bin_get_by_name(GST_BIN(pipeline), "out");
   guint n = 0;
@@ -357,6 +357,114 @@ static void seeks_in_a_file(void **state) {
   g_free(path);
 }
 
+static gchar *write_labels(const char *folder, const char *name, guint n) {
+  gchar *path = g_build_filename(folder, name, NULL);
+  GString *text = g_string_new(NULL);
+  for (guint i = 0; i < n; i++)
+    g_string_append_printf(text, "%s %u\n", name, i);
+  assert_true(g_file_set_contents(path, text->str, (gssize)text->len, NULL));
+  g_string_free(text, TRUE);
+  return path;
+}
+
+/* Pushes frames until the best class is called so. */
+static void await_label(Rig *rig, const char *label) {
+  for (guint i = 0; i < 2000; i++) {
+    GstStructure *result = rig_result(rig);
+    gboolean same = result && strcmp(gst_resnet18_result_get_label(result), label) == 0;
+    g_clear_pointer(&result, gst_structure_free);
+    if (same)
+      return;
+    g_usleep(5000);
+  }
+  fail_msg("%s does not come", label);
+}
+
+static GstMessage *await_warning(Rig *rig) {
+  GstMessage *message = gst_bus_timed_pop_filtered(rig->bus, 60 * GST_SECOND, GST_MESSAGE_WARNING);
+  assert_non_null(message);
+  return message;
+}
+
+static void weights_and_labels_change_while_playing(void **state) {
+  gchar *folder = g_dir_make_tmp("resnet18-XXXXXX", NULL), *weights, *whole, *kept, *text;
+  gchar *one = write_labels(folder, "one", 1000), *two = write_labels(folder, "two", 1000);
+  gchar *few = write_labels(folder, "few", 12), *copy = g_build_filename(folder, "copy.safetensors", NULL);
+  gchar *cut = g_build_filename(folder, "cut.safetensors", NULL);
+  Rig *rig = rig_new("", "coffee.png", RGB);
+  GstStructure *result;
+  GstMessage *message;
+  GError *error;
+  gsize length;
+  weights = g_build_filename(g_getenv("RESNET18_WEIGHTS_DIR"), "resnet18.safetensors", NULL);
+  assert_true(g_file_get_contents(weights, &whole, &length, NULL));
+  assert_true(g_file_set_contents(copy, whole, (gssize)length, NULL));
+  assert_true(g_file_set_contents(cut, whole, (gssize)length / 2, NULL));
+  assert_int_equal(rig_best(rig), ESPRESSO);
+
+  for (guint i = 0; i < rig_rounds(3, 70); i++) {
+    g_object_set(rig->element, "labels", one, NULL);
+    await_label(rig, "one 967");
+    g_object_set(rig->element, "labels", two, NULL);
+    await_label(rig, "two 967");
+    g_object_set(rig->element, "labels", few, NULL);
+    message = await_warning(rig);
+    gst_message_parse_warning(message, &error, NULL);
+    assert_non_null(strstr(error->message, "labels"));
+    assert_non_null(strstr(error->message, few));
+    g_error_free(error);
+    gst_message_unref(message);
+    await_label(rig, "two 967");
+    g_object_get(rig->element, "labels", &kept, NULL);
+    assert_string_equal(kept, two);
+    g_free(kept);
+
+    g_object_set(rig->element, "weights", cut, NULL);
+    gst_message_unref(await_warning(rig));
+    await_label(rig, "two 967");
+    text = i % 2 ? weights : copy;
+    g_object_set(rig->element, "weights", text, NULL);
+    do
+      result = rig_result(rig);
+    while (strcmp(gst_structure_get_string(result, "model"), text) != 0 && (gst_structure_free(result), 1));
+    assert_int_equal(rig_class(result, 0), ESPRESSO);
+    gst_structure_free(result);
+  }
+  assert_int_equal(rig->results, rig->frames); /* not a frame was lost */
+  rig_free(rig);
+  text = g_strdup_printf("rm -r '%s'", folder);
+  assert_int_equal(system(text), 0);
+  g_free(text);
+  g_free(whole);
+  g_free(weights);
+  g_free(copy);
+  g_free(cut);
+  g_free(one);
+  g_free(two);
+  g_free(few);
+  g_free(folder);
+}
+
+/* Requests faster than files can be read, and a stop in the middle of it. */
+static void changes_in_a_storm_end(void **state) {
+  gchar *folder = g_dir_make_tmp("resnet18-XXXXXX", NULL), *text;
+  gchar *one = write_labels(folder, "one", 1000), *few = write_labels(folder, "few", 3);
+  for (guint round = 0; round < 5; round++) {
+    Rig *rig = rig_new("mode=async", "coffee.png", RGB);
+    for (guint i = 0; i < 40; i++) {
+      g_object_set(rig->element, "labels", i % 3 == 0 ? few : i % 3 == 1 ? one : NULL, NULL);
+      gst_buffer_unref(rig_frame(rig));
+    }
+    rig_free(rig);
+  }
+  text = g_strdup_printf("rm -r '%s'", folder);
+  assert_int_equal(system(text), 0);
+  g_free(text);
+  g_free(one);
+  g_free(few);
+  g_free(folder);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(end_of_stream_comes_after_the_last_result),
@@ -375,6 +483,8 @@ int main(int argc, char **argv) {
       cmocka_unit_test(a_tee_keeps_branches_apart),
       cmocka_unit_test(gap_buffers_pass),
       cmocka_unit_test(seeks_in_a_file),
+      cmocka_unit_test(weights_and_labels_change_while_playing),
+      cmocka_unit_test(changes_in_a_storm_end),
   };
   gst_init(&argc, &argv);
   return cmocka_run_group_tests(tests, NULL, NULL);
