@@ -87,7 +87,7 @@ struct _GstResnet18Classify {
   GstResnet18Stats *stats; /* has its own lock */
 };
 
-enum { SIGNAL_CLASSIFIED, N_SIGNALS };
+enum { SIGNAL_CLASSIFIED, SIGNAL_EVENT, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 G_DEFINE_TYPE(GstResnet18Classify, gst_resnet18_classify, GST_TYPE_BASE_TRANSFORM)
@@ -359,21 +359,26 @@ static GstStructure *make_result(GstResnet18Classify *self, const GstResnet18Job
                                     .n_best = verdict->n_best,
                                     .labels = self->engine->labels,
                                     .uncertainty = verdict->uncertainty,
-                                    .unknown = verdict->unknown};
+                                    .unknown = verdict->unknown,
+                                    .event = verdict->event,
+                                    .previous = verdict->has_previous ? &verdict->previous : NULL};
   return gst_resnet18_result_new(&fields);
 }
 
 /* Says a result where it was asked for. No lock is held. */
 static void announce(GstResnet18Classify *self, const GstStructure *result, const GstResnet18Verdict *verdict) {
   g_signal_emit(self, signals[SIGNAL_CLASSIFIED], 0, result);
+  if (verdict->event)
+    g_signal_emit(self, signals[SIGNAL_EVENT], 0, result);
   if (self->now.post_messages == GST_RESNET18_POST_ALL ||
-      (self->now.post_messages == GST_RESNET18_POST_CHANGES && verdict->changed))
+      (self->now.post_messages == GST_RESNET18_POST_CHANGES && verdict->event))
     gst_resnet18_post_result(GST_ELEMENT(self), result);
 }
 
 static void take_result(GstResnet18Classify *self, const GstResnet18Job *job, const Moment *moment) {
   GstResnet18Verdict verdict;
-  gst_resnet18_track_update(self->track, &self->now, job->logits, &verdict);
+  gst_resnet18_track_update(self->track, &self->now, job->logits,
+                            GST_CLOCK_TIME_IS_VALID(job->running_time) ? job->running_time : job->entered, &verdict);
   forget_result(self);
   self->found = (Found){make_result(self, job, &verdict), job->running_time, job->entered};
   gst_structure_set(self->found.structure, "age", G_TYPE_UINT64, age_of(&self->found, moment), NULL);
@@ -630,6 +635,16 @@ static void gst_resnet18_classify_class_init(GstResnet18ClassifyClass *klass) {
    */
   signals[SIGNAL_CLASSIFIED] = g_signal_new("classified", G_TYPE_FROM_CLASS(klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL,
                                             NULL, G_TYPE_NONE, 1, GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);
+
+  /**
+   * GstResnet18Classify::event:
+   * @element: the element
+   * @result: the result that brought it about; its field "event" says what happened
+   *
+   * A class has entered (there was none), left (there is none any more) or changed. From the streaming thread.
+   */
+  signals[SIGNAL_EVENT] = g_signal_new("event", G_TYPE_FROM_CLASS(klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                       G_TYPE_NONE, 1, GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);
 
   gst_element_class_set_static_metadata(element_class, "ResNet-18 classifier", "Filter/Analyzer/Video",
                                         "Says what is on each video frame, with ResNet-18 on the CPU",

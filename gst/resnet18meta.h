@@ -17,7 +17,9 @@
  *   group           structure  label (string), score (double); only where groups were asked for
  *   uncertainty     double     normalised entropy of the scores: 0 = certain, 1 = all classes alike
  *   unknown         boolean    the picture shows none of the classes as far as the network can tell
- *   event           string     "entered", "left" or "changed"; only on the result that brought it about
+ *   event           string     "entered", "left" or "changed": the first class is another than before, and reached the
+ *                              threshold, or none does any more; only on the result that brought it about
+ *   previous        structure  with "left" and "changed": the class before, with its score now
  *   cam             GstValueArray of 49 doubles, row after row: where in the picture the best class is, 0..1;
  *                   only where the class activation map was asked for
  */

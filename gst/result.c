@@ -20,14 +20,24 @@ static void set_roi(GstStructure *result, const GstResnet18ResultFields *f) {
   take(result, "roi", &value);
 }
 
-static void append_class(GValue *array, const resnet18_class *c, resnet18_labels *labels) {
+static void init_class(GValue *value, const resnet18_class *c, resnet18_labels *labels) {
   const gchar *label = resnet18_labels_name(labels, c->index), *wnid = resnet18_labels_wnid(labels, c->index);
+  g_value_init(value, GST_TYPE_STRUCTURE);
+  g_value_take_boxed(value, gst_structure_new("class", "index", G_TYPE_UINT, c->index, "wnid", G_TYPE_STRING,
+                                              wnid ? wnid : "", "label", G_TYPE_STRING, label ? label : "", "score",
+                                              G_TYPE_DOUBLE, (gdouble)c->score, NULL));
+}
+
+static void append_class(GValue *array, const resnet18_class *c, resnet18_labels *labels) {
   GValue value = G_VALUE_INIT;
-  g_value_init(&value, GST_TYPE_STRUCTURE);
-  g_value_take_boxed(&value, gst_structure_new("class", "index", G_TYPE_UINT, c->index, "wnid", G_TYPE_STRING,
-                                               wnid ? wnid : "", "label", G_TYPE_STRING, label ? label : "", "score",
-                                               G_TYPE_DOUBLE, (gdouble)c->score, NULL));
+  init_class(&value, c, labels);
   gst_value_array_append_and_take_value(array, &value);
+}
+
+static void set_previous(GstStructure *result, const GstResnet18ResultFields *f) {
+  GValue value = G_VALUE_INIT;
+  init_class(&value, f->previous, f->labels);
+  take(result, "previous", &value);
 }
 
 static void set_classes(GstStructure *result, const GstResnet18ResultFields *f) {
@@ -72,6 +82,8 @@ GstStructure *gst_resnet18_result_new(const GstResnet18ResultFields *f) {
   gst_structure_set(result, "uncertainty", G_TYPE_DOUBLE, f->uncertainty, "unknown", G_TYPE_BOOLEAN, f->unknown, NULL);
   if (f->event)
     gst_structure_set(result, "event", G_TYPE_STRING, f->event, NULL);
+  if (f->previous)
+    set_previous(result, f);
   if (f->cam)
     set_cam(result, f->cam);
   return result;

@@ -30,8 +30,9 @@ typedef struct {
   gdouble group_score;
   gdouble uncertainty;
   gboolean unknown;
-  const gchar *event; /* NULL = none */
-  const gfloat *cam;  /* GST_RESNET18_CAM_CELLS, NULL = none */
+  const gchar *event;             /* NULL = none */
+  const resnet18_class *previous; /* of the event, NULL = none */
+  const gfloat *cam;              /* GST_RESNET18_CAM_CELLS, NULL = none */
 } GstResnet18ResultFields;
 
 /* Free with gst_structure_free. */

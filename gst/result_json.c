@@ -90,10 +90,12 @@ void gst_resnet18_json_append_members(GString *json, const GstStructure *result)
   static const gchar *const always[] = {
       "model", "pts",     "running-time", "stream-time", "duration", "age",  "inference-time",
       "roi",   "classes", "group",        "uncertainty", "unknown",  "event"};
+  static const gchar *const sometimes[] = {"previous", "cam"};
   for (gsize i = 0; i < G_N_ELEMENTS(always); i++)
     append_member(json, result, always[i], i == 0);
-  if (gst_structure_has_field(result, "cam"))
-    append_member(json, result, "cam", FALSE);
+  for (gsize i = 0; i < G_N_ELEMENTS(sometimes); i++)
+    if (gst_structure_has_field(result, sometimes[i]))
+      append_member(json, result, sometimes[i], FALSE);
 }
 
 gchar *gst_resnet18_result_to_json(const GstStructure *result) {

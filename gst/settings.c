@@ -15,6 +15,8 @@ enum {
   PROP_CROP,
   PROP_TOP_K,
   PROP_THRESHOLD,
+  PROP_SMOOTHING,
+  PROP_HYSTERESIS,
   PROP_OVERLAY,
   PROP_OVERLAY_POSITION,
   PROP_OVERLAY_FONT,
@@ -32,6 +34,8 @@ enum {
 #define DEFAULT_CROP RESNET18_CROP_CENTER
 #define DEFAULT_TOP_K 5
 #define DEFAULT_THRESHOLD 0.0f
+#define DEFAULT_SMOOTHING 0
+#define DEFAULT_HYSTERESIS 0.0f
 #define DEFAULT_OVERLAY FALSE
 #define DEFAULT_OVERLAY_POSITION GST_RESNET18_POSITION_BOTTOM_LEFT
 #define DEFAULT_OVERLAY_FONT "Sans"
@@ -114,6 +118,8 @@ void gst_resnet18_settings_init(GstResnet18Settings *s) {
                              .crop = DEFAULT_CROP,
                              .top_k = DEFAULT_TOP_K,
                              .threshold = DEFAULT_THRESHOLD,
+                             .smoothing = DEFAULT_SMOOTHING,
+                             .hysteresis = DEFAULT_HYSTERESIS,
                              .overlay = DEFAULT_OVERLAY,
                              .overlay_position = DEFAULT_OVERLAY_POSITION,
                              .overlay_font = g_strdup(DEFAULT_OVERLAY_FONT),
@@ -203,6 +209,17 @@ static void install_result(GObjectClass *c) {
                                   g_param_spec_float("threshold", "Threshold",
                                                      "Classes with a lower score (probability, 0..1) are left out",
                                                      0.0f, 1.0f, DEFAULT_THRESHOLD, IN_PLAYING));
+  g_object_class_install_property(
+      c, PROP_SMOOTHING,
+      g_param_spec_uint64("smoothing", "Smoothing",
+                          "Time constant (ns) of exponential smoothing of the scores over time (0 = off)", 0,
+                          G_MAXINT64, DEFAULT_SMOOTHING, IN_PLAYING));
+  g_object_class_install_property(
+      c, PROP_HYSTERESIS,
+      g_param_spec_float("hysteresis", "Hysteresis",
+                         "How much (probability, 0..1) the score of another class must exceed that of the current one "
+                         "to take its place, and how far below the threshold the current one may fall before it leaves",
+                         0.0f, 1.0f, DEFAULT_HYSTERESIS, IN_PLAYING));
   g_object_class_install_property(
       c, PROP_ATTACH_META,
       g_param_spec_boolean("attach-meta", "Attach meta",
@@ -298,6 +315,12 @@ gboolean gst_resnet18_settings_set(GstResnet18Settings *s, guint id, const GValu
   case PROP_THRESHOLD:
     s->threshold = g_value_get_float(value);
     return TRUE;
+  case PROP_SMOOTHING:
+    s->smoothing = g_value_get_uint64(value);
+    return TRUE;
+  case PROP_HYSTERESIS:
+    s->hysteresis = g_value_get_float(value);
+    return TRUE;
   case PROP_OVERLAY:
     s->overlay = g_value_get_boolean(value);
     return TRUE;
@@ -362,6 +385,12 @@ gboolean gst_resnet18_settings_get(const GstResnet18Settings *s, guint id, GValu
     return TRUE;
   case PROP_THRESHOLD:
     g_value_set_float(value, s->threshold);
+    return TRUE;
+  case PROP_SMOOTHING:
+    g_value_set_uint64(value, s->smoothing);
+    return TRUE;
+  case PROP_HYSTERESIS:
+    g_value_set_float(value, s->hysteresis);
     return TRUE;
   case PROP_OVERLAY:
     g_value_set_boolean(value, s->overlay);

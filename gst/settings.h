@@ -42,6 +42,8 @@ typedef struct {
   resnet18_crop crop;
   guint top_k;
   gfloat threshold;
+  GstClockTime smoothing;
+  gfloat hysteresis;
   gboolean overlay;
   GstResnet18Position overlay_position;
   gchar *overlay_font;

@@ -12,11 +12,13 @@ typedef struct _GstResnet18Track GstResnet18Track;
 
 /* What is said about one picture. */
 typedef struct {
-  resnet18_class best[GST_RESNET18_MAX_TOP_K];
+  resnet18_class best[GST_RESNET18_MAX_TOP_K]; /* by score, but the class that hysteresis keeps comes first */
   gsize n_best;
   gdouble uncertainty;
   gboolean unknown;
-  gboolean changed; /* the best class is another than before, or there was none before */
+  const gchar *event;      /* "entered", "left", "changed"; NULL = the class is the one before */
+  gboolean has_previous;   /* after "left" and "changed" */
+  resnet18_class previous; /* the class before, with its score now */
 } GstResnet18Verdict;
 
 GstResnet18Track *gst_resnet18_track_new(gsize classes);
@@ -24,8 +26,11 @@ GstResnet18Track *gst_resnet18_track_new(gsize classes);
 void gst_resnet18_track_free(GstResnet18Track *track);
 /* Forgets the past. */
 void gst_resnet18_track_reset(GstResnet18Track *track);
+/* `time` of the picture in ns: running time, or any other clock that does not change while the track lives. */
 void gst_resnet18_track_update(GstResnet18Track *track, const GstResnet18Settings *settings, const gfloat *logits,
-                               GstResnet18Verdict *verdict);
+                               GstClockTime time, GstResnet18Verdict *verdict);
+/* The scores of the last update, smoothed: as many as classes. */
+const gfloat *gst_resnet18_track_scores(const GstResnet18Track *track);
 
 G_END_DECLS
 

@@ -301,6 +301,56 @@ static void post_messages_says_all_changes_or_nothing(void **state) {
   }
 }
 
+static void on_event(GstElement *element, GstStructure *result, gpointer data) {
+  g_string_append(data, gst_structure_get_string(result, "event"));
+  g_string_append_c(data, ' ');
+}
+
+static gchar *events_with(const char *properties) {
+  Rig *rig = rig_new(properties, "coffee.png", RGB);
+  GString *events = g_string_new(NULL);
+  g_signal_connect(rig->element, "event", G_CALLBACK(on_event), events);
+  rig_best(rig);
+  rig_best(rig);
+  rig_show(rig, "chelsea.png", RGB ",width=600,height=400");
+  /* The stream goes on: only the caps change, and with them what is remembered. */
+  gst_structure_free(rig_result(rig));
+  rig_free(rig);
+  return g_string_free(events, FALSE);
+}
+
+static void events_are_signalled(void **state) {
+  gchar *events = events_with("threshold=0");
+  assert_string_equal(events, "entered entered ");
+  g_free(events);
+  events = events_with("threshold=0.8");
+  assert_string_equal(events, "entered ");
+  g_free(events);
+}
+
+/* The picture changes from one to the other in the middle of a stream of the same caps. */
+static guint best_after_change(const char *properties) {
+  Rig *rig = rig_new(properties, "coffee.png", RGB ",width=400,height=300");
+  GstSample *coffee = rig->picture;
+  guint best;
+  rig_best(rig);
+  rig->picture = rig_picture("chelsea.png", RGB ",width=400,height=300");
+  gst_sample_unref(coffee);
+  best = rig_best(rig);
+  rig_free(rig);
+  return best;
+}
+
+static void smoothing_remembers(void **state) {
+  assert_int_not_equal(best_after_change("smoothing=0"), ESPRESSO);
+  assert_int_equal(best_after_change("smoothing=1000000000"), ESPRESSO);
+}
+
+static void hysteresis_holds_on(void **state) {
+  assert_int_not_equal(best_after_change("hysteresis=0"), ESPRESSO);
+  assert_int_equal(best_after_change("hysteresis=0.9"), ESPRESSO);
+}
+
 static void stats_add_up(void **state) {
   Rig *rig = rig_new("interval=2", "chelsea.png", RGB);
   for (guint i = 0; i < 5; i++)
@@ -337,6 +387,9 @@ int main(int argc, char **argv) {
       cmocka_unit_test(attach_meta_can_be_turned_off),
       cmocka_unit_test(without_meta_buffers_are_passed_on),
       cmocka_unit_test(post_messages_says_all_changes_or_nothing),
+      cmocka_unit_test(events_are_signalled),
+      cmocka_unit_test(smoothing_remembers),
+      cmocka_unit_test(hysteresis_holds_on),
       cmocka_unit_test(stats_add_up),
   };
   gst_init(&argc, &argv);

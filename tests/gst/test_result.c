@@ -127,7 +127,7 @@ static void json_is_what_the_result_says(void **state) {
       strstr(json, "{\"model\":\"a\\\"b\\\\c\\u000a\",\"pts\":0,\"running-time\":0,\"stream-time\":0,"
                    "\"duration\":40000000,\"age\":0,\"inference-time\":7,\"roi\":null,\"classes\":[{\"index\":967,"
                    "\"wnid\":\"n07920052\",\"label\":\"espresso\",\"score\":0.90"));
-  assert_non_null(strstr(json, "}],\"group\":null,\"uncertainty\":0.25,\"unknown\":false,\"event\":null}"));
+  assert_non_null(strstr(json, "}],\"group\":null,\"uncertainty\":0.25,\"unknown\":false,\"event\":\"entered\"}"));
   assert_null(strchr(json, '\n'));
   g_free(json);
   gst_structure_free(result);
