@@ -12,10 +12,16 @@ static GstAnalyticsRelationMeta *relation_meta(GstBuffer *buffer) {
   return meta ? meta : gst_buffer_add_analytics_relation_meta(buffer);
 }
 
-void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstStructure *result) {
+static void relate(GstAnalyticsRelationMeta *meta, const GstResnet18Region *region, guint classification) {
+  if (region && region->source == GST_RESNET18_REGION_ANALYTICS)
+    gst_analytics_relation_meta_set_relation(meta, GST_ANALYTICS_REL_TYPE_RELATE_TO, region->handle, classification);
+}
+
+void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstStructure *result, const GstResnet18Region *region) {
   guint n = gst_resnet18_result_get_n_classes(result);
   gfloat *levels = g_newa(gfloat, n);
   GQuark *quarks = g_newa(GQuark, n);
+  GstAnalyticsRelationMeta *meta;
   GstAnalyticsClsMtd mtd;
   if (n == 0)
     return;
@@ -25,12 +31,45 @@ void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstStructure *result
     levels[i] = (gfloat)c.score;
     quarks[i] = g_quark_from_string(c.label);
   }
-  gst_analytics_relation_meta_add_cls_mtd(relation_meta(buffer), n, levels, quarks, &mtd);
+  meta = relation_meta(buffer);
+  if (gst_analytics_relation_meta_add_cls_mtd(meta, n, levels, quarks, &mtd))
+    relate(meta, region, mtd.id);
+}
+
+/* The tracker's id of an object, 0 = none. */
+static gint object_id(GstAnalyticsRelationMeta *meta, guint handle) {
+  GstAnalyticsTrackingMtd tracking;
+  gpointer state = NULL;
+  guint64 id;
+  GstClockTime first, last;
+  gboolean lost;
+  if (gst_analytics_relation_meta_get_direct_related(meta, handle, GST_ANALYTICS_REL_TYPE_ANY,
+                                                     gst_analytics_tracking_mtd_get_mtd_type(), &state, &tracking) &&
+      gst_analytics_tracking_mtd_get_info(&tracking, &id, &first, &last, &lost))
+    return (gint)(id & G_MAXINT);
+  return 0;
+}
+
+void gst_resnet18_analytics_add_regions(GstResnet18Regions *regions, GstBuffer *buffer, guint width, guint height) {
+  GstAnalyticsRelationMeta *meta = gst_buffer_get_analytics_relation_meta(buffer);
+  gpointer state = NULL;
+  GstAnalyticsMtd mtd;
+  while (meta && gst_analytics_relation_meta_iterate(meta, &state, gst_analytics_od_mtd_get_mtd_type(), &mtd)) {
+    GstResnet18Region region = {.source = GST_RESNET18_REGION_ANALYTICS, .handle = mtd.id};
+    gfloat confidence;
+    if (!gst_analytics_od_mtd_get_location(&mtd, &region.x, &region.y, &region.w, &region.h, &confidence))
+      continue;
+    region.id = object_id(meta, mtd.id);
+    gst_resnet18_regions_add(regions, &region, width, height);
+  }
 }
 
 #else
 
-void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstStructure *result) {
+void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstStructure *result, const GstResnet18Region *region) {
+}
+
+void gst_resnet18_analytics_add_regions(GstResnet18Regions *regions, GstBuffer *buffer, guint width, guint height) {
 }
 
 #endif

@@ -40,15 +40,20 @@ GST_DEBUG_CATEGORY_EXTERN(gst_resnet18_classify_debug);
 #define LATENCY_WINDOW 32
 #define LATENCY_READING (2 * GST_MSECOND)
 
+/* Objects that are remembered; a tracker that gives out ever new ids must not fill the memory. */
+#define MAX_TRACKS 256
+
 /* Times of the frame that is passing. */
 typedef struct {
   GstClockTime pts, running_time, stream_time, duration;
   GstClockTime entered; /* monotonic */
 } Moment;
 
-/* The newest result. */
+/* What was found on the newest frame that was classified: a result for each region. */
 typedef struct {
-  GstStructure *structure; /* NULL = none */
+  GstStructure *result[GST_RESNET18_MAX_REGIONS];
+  gint64 track[GST_RESNET18_MAX_REGIONS]; /* key of each region's object */
+  GstResnet18Regions regions;             /* n 0 = nothing */
   GstClockTime running_time, entered;
 } Found;
 
@@ -73,7 +78,8 @@ struct _GstResnet18Classify {
   GstVideoInfo info;
   GstCaps *caps;
   GstResnet18Frame *frame;
-  GstResnet18Track *track;
+  GHashTable *tracks;          /* GstResnet18Track by the key of an object */
+  gint64 nameless;             /* objects so far that the detector did not tell apart */
   GstResnet18Overlay *overlay; /* made when first needed */
   gboolean overlay_stale;      /* the result or the style is not the one it shows */
   Found found;
@@ -119,15 +125,18 @@ static void gst_resnet18_classify_get_property(GObject *object, guint id, GValue
 
 static void gst_resnet18_classify_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec) {
   GstResnet18Classify *self = GST_RESNET18_CLASSIFY(object);
+  resnet18_error error;
   gboolean known;
   GST_OBJECT_LOCK(self);
-  known = gst_resnet18_settings_set(&self->settings, id, value);
+  known = gst_resnet18_settings_set(&self->settings, id, value, &error);
   g_atomic_int_inc(&self->settings_serial);
   if (self->loader && gst_resnet18_settings_concern_engine(id))
     gst_resnet18_loader_request(self->loader, &self->settings);
   GST_OBJECT_UNLOCK(self);
   if (!known)
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  else if (error.status != RESNET18_OK)
+    gst_resnet18_post_warning(GST_ELEMENT(self), spec->name, &error);
 }
 
 /* The streaming thread works on its own copy, made anew when a property has been set. */
@@ -145,7 +154,9 @@ static void refresh_settings(GstResnet18Classify *self) {
 /* ---- Start and stop ------------------------------------------------------------------------------------ */
 
 static void forget_result(GstResnet18Classify *self) {
-  g_clear_pointer(&self->found.structure, gst_structure_free);
+  for (guint i = 0; i < self->found.regions.n; i++)
+    gst_structure_free(self->found.result[i]);
+  self->found.regions.n = 0;
   self->overlay_stale = TRUE;
 }
 
@@ -153,8 +164,7 @@ static void forget_result(GstResnet18Classify *self) {
 static void forget_past(GstResnet18Classify *self) {
   if (self->engine)
     gst_resnet18_stats_count(self->stats, GST_RESNET18_DROPPED, gst_resnet18_stream_flush(self->engine->stream));
-  if (self->track)
-    gst_resnet18_track_reset(self->track);
+  g_hash_table_remove_all(self->tracks);
   forget_result(self);
   self->frames = 0;
   self->due_at = GST_CLOCK_TIME_NONE;
@@ -194,7 +204,6 @@ static gboolean gst_resnet18_classify_start(GstBaseTransform *trans) {
     gst_resnet18_post_error(GST_ELEMENT(self), property, &error);
     return FALSE;
   }
-  self->track = gst_resnet18_track_new(engine->classes);
   gst_resnet18_stats_reset(self->stats);
   self->slowest = 0;
   self->n_slowest = 0;
@@ -224,7 +233,6 @@ static gboolean gst_resnet18_classify_stop(GstBaseTransform *trans) {
   GST_OBJECT_UNLOCK(self);
   gst_resnet18_engine_close(engine);
   forget_past(self);
-  g_clear_pointer(&self->track, gst_resnet18_track_free);
   g_clear_pointer(&self->overlay, gst_resnet18_overlay_free);
   g_clear_pointer(&self->frame, gst_resnet18_frame_free);
   gst_clear_caps(&self->caps);
@@ -235,8 +243,6 @@ static gboolean gst_resnet18_classify_stop(GstBaseTransform *trans) {
 static void replace_engine(GstResnet18Classify *self, GstResnet18Engine *engine) {
   GstResnet18Engine *old = self->engine;
   forget_past(self);
-  gst_resnet18_track_free(self->track);
-  self->track = gst_resnet18_track_new(engine->classes);
   GST_OBJECT_LOCK(self);
   self->engine = engine;
   gst_resnet18_stream_interrupt(engine->stream, self->interrupted);
@@ -347,14 +353,21 @@ static GstClockTime age_of(const Found *found, const Moment *moment) {
   return moment->entered > found->entered ? moment->entered - found->entered : 0;
 }
 
-static GstStructure *make_result(GstResnet18Classify *self, const GstResnet18Job *job,
-                                 const GstResnet18Verdict *verdict) {
+static GstStructure *make_result(GstResnet18Classify *self, const GstResnet18Job *job, const GstResnet18Region *region,
+                                 const GstResnet18Verdict *verdict, GstClockTime age) {
   GstResnet18ResultFields fields = {.model = self->engine->source,
                                     .pts = job->pts,
                                     .running_time = job->running_time,
                                     .stream_time = job->stream_time,
                                     .duration = job->duration,
+                                    .age = age,
                                     .inference_time = job->inference_time,
+                                    .has_roi = region->source != GST_RESNET18_REGION_FRAME,
+                                    .roi_id = region->id,
+                                    .roi_x = region->x,
+                                    .roi_y = region->y,
+                                    .roi_w = region->w,
+                                    .roi_h = region->h,
                                     .best = verdict->best,
                                     .n_best = verdict->n_best,
                                     .labels = self->engine->labels,
@@ -375,16 +388,51 @@ static void announce(GstResnet18Classify *self, const GstStructure *result, cons
     gst_resnet18_post_result(GST_ELEMENT(self), result);
 }
 
-static void take_result(GstResnet18Classify *self, const GstResnet18Job *job, const Moment *moment) {
+/* What is remembered of one object. */
+static GstResnet18Track *track_of(GstResnet18Classify *self, gint64 key) {
+  GstResnet18Track *track = g_hash_table_lookup(self->tracks, &key);
+  if (track)
+    return track;
+  if (g_hash_table_size(self->tracks) >= MAX_TRACKS)
+    g_hash_table_remove_all(self->tracks);
+  track = gst_resnet18_track_new(self->engine->classes);
+  g_hash_table_insert(self->tracks, g_memdup2(&key, sizeof key), track);
+  return track;
+}
+
+/* Objects are told apart by the detector's ids; where it gives none, by where they were on the frame before. */
+static gint64 key_of(GstResnet18Classify *self, const GstResnet18Job *job, const GstResnet18Region *region,
+                     const Found *before) {
+  const GstResnet18Region *same;
+  if (region->source < GST_RESNET18_REGION_META || gst_resnet18_region_is_named(&job->regions, region))
+    return (gint64)region->source << 32 | (guint32)region->id;
+  same = gst_resnet18_regions_find(&before->regions, region);
+  return same ? before->track[same - before->regions.region] : -(++self->nameless);
+}
+
+static void take_picture(GstResnet18Classify *self, const GstResnet18Job *job, guint i, const Found *before,
+                         GstClockTime age) {
+  const GstResnet18Region *region = &job->regions.region[i];
+  GstClockTime time = GST_CLOCK_TIME_IS_VALID(job->running_time) ? job->running_time : job->entered;
+  gint64 key = key_of(self, job, region, before);
   GstResnet18Verdict verdict;
-  gst_resnet18_track_update(self->track, &self->now, job->logits,
-                            GST_CLOCK_TIME_IS_VALID(job->running_time) ? job->running_time : job->entered, &verdict);
+  gst_resnet18_track_update(track_of(self, key), &self->now, job->logits + i * self->engine->classes, time, &verdict);
+  self->found.result[i] = make_result(self, job, region, &verdict, age);
+  self->found.track[i] = key;
+  self->found.regions.region[i] = *region;
+  self->found.regions.n = i + 1;
+  announce(self, self->found.result[i], &verdict);
+}
+
+static void take_result(GstResnet18Classify *self, const GstResnet18Job *job, const Moment *moment) {
+  const Found before = self->found;
   forget_result(self);
-  self->found = (Found){make_result(self, job, &verdict), job->running_time, job->entered};
-  gst_structure_set(self->found.structure, "age", G_TYPE_UINT64, age_of(&self->found, moment), NULL);
+  self->found.running_time = job->running_time;
+  self->found.entered = job->entered;
   gst_resnet18_stats_count(self->stats, GST_RESNET18_CLASSIFIED, 1);
   gst_resnet18_stats_time(self->stats, GST_RESNET18_LATENCY, job->finished - job->entered);
-  announce(self, self->found.structure, &verdict);
+  for (guint i = 0; i < job->n_pictures; i++)
+    take_picture(self, job, i, &before, age_of(&self->found, moment));
 }
 
 static void collect_results(GstResnet18Classify *self, const Moment *moment) {
@@ -426,19 +474,51 @@ static void complain(GstResnet18Classify *self, const resnet18_error *error) {
   gst_resnet18_post_warning(GST_ELEMENT(self), NULL, error);
 }
 
-static GstResnet18Job *read_frame(GstResnet18Classify *self, GstBuffer *buffer, resnet18_error *error) {
-  const GstResnet18Part whole = {0, 0, 0, 0};
+static void find_regions(GstResnet18Classify *self, GstBuffer *buffer, GstResnet18Regions *regions) {
+  guint width, height;
+  gst_resnet18_frame_size(self->frame, &width, &height);
+  if (self->now.roi_source == GST_RESNET18_ROI_META)
+    gst_resnet18_regions_from_buffer(regions, buffer, width, height);
+  else
+    gst_resnet18_regions_from_roi(regions, &self->now.part, width, height);
+}
+
+static gboolean read_regions(GstResnet18Classify *self, GstResnet18Job *job, resnet18_error *error) {
+  for (guint i = 0; i < job->regions.n; i++) {
+    const GstResnet18Region *r = &job->regions.region[i];
+    const GstResnet18Part part = {r->x, r->y, r->w, r->h};
+    if (!gst_resnet18_frame_read(self->frame, &part, self->now.crop, job->rgb + (gsize)i * RESNET18_RGB_BYTES, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+/* The mapped frame's regions as a job; NULL without an error when a detector has marked none. */
+static GstResnet18Job *read_mapped(GstResnet18Classify *self, GstBuffer *buffer, resnet18_error *error) {
+  GstResnet18Regions regions;
   GstResnet18Job *job;
-  gboolean read;
-  if (!gst_resnet18_frame_map(self->frame, buffer, error))
+  find_regions(self, buffer, &regions);
+  if (regions.n == 0) {
+    if (self->now.roi_source == GST_RESNET18_ROI_FRAME)
+      *error = (resnet18_error){RESNET18_ERROR_ARGUMENT, "property \"roi\": the part lies outside the frame"};
     return NULL;
-  job = gst_resnet18_stream_obtain(self->engine->stream, 1, FALSE);
-  read = gst_resnet18_frame_read(self->frame, &whole, self->now.crop, job->rgb, error);
-  gst_resnet18_frame_unmap(self->frame);
-  if (read)
+  }
+  job = gst_resnet18_stream_obtain(self->engine->stream, regions.n, FALSE);
+  job->regions = regions;
+  if (read_regions(self, job, error))
     return job;
   gst_resnet18_stream_recycle(self->engine->stream, job);
   return NULL;
+}
+
+static GstResnet18Job *read_frame(GstResnet18Classify *self, GstBuffer *buffer, resnet18_error *error) {
+  GstResnet18Job *job;
+  error->status = RESNET18_OK;
+  if (!gst_resnet18_frame_map(self->frame, buffer, error))
+    return NULL;
+  job = read_mapped(self, buffer, error);
+  gst_resnet18_frame_unmap(self->frame);
+  return job;
 }
 
 static void submit(GstResnet18Classify *self, GstResnet18Job *job, const Moment *moment) {
@@ -455,7 +535,8 @@ static void classify(GstResnet18Classify *self, GstBuffer *buffer, const Moment 
   resnet18_error error;
   GstResnet18Job *job = read_frame(self, buffer, &error);
   if (!job) {
-    complain(self, &error);
+    if (error.status != RESNET18_OK)
+      complain(self, &error);
     gst_resnet18_stats_count(self->stats, GST_RESNET18_SKIPPED, 1);
     return;
   }
@@ -492,23 +573,47 @@ static void show_overlay(GstResnet18Classify *self, GstBuffer *buffer) {
   if (g_atomic_int_compare_and_exchange(&self->overlay_outdated, TRUE, FALSE))
     gst_resnet18_overlay_set_info(self->overlay, &self->info, downstream_draws_overlays(self));
   if (self->overlay_stale)
-    gst_resnet18_overlay_set_result(self->overlay, self->found.structure, &self->now);
+    gst_resnet18_overlay_set_results(self->overlay, self->found.result, &self->found.regions, &self->now);
   self->overlay_stale = FALSE;
   if (!gst_resnet18_overlay_apply(self->overlay, buffer))
     complain(self, &(resnet18_error){RESNET18_ERROR_SYSTEM, "the buffer's memory cannot be mapped for the overlay"});
 }
 
+/* A region's result goes to the region where it is now; if that has gone, so has the result. */
+static void attach_region(GstResnet18Classify *self, GstBuffer *buffer, guint i, const GstResnet18Regions *here,
+                          GstClockTime age) {
+  const GstResnet18Region *region = gst_resnet18_regions_find(here, &self->found.regions.region[i]);
+  if (!region)
+    return;
+  gst_resnet18_metadata_attach(buffer, self->found.result[i], age);
+  if (region->source == GST_RESNET18_REGION_META)
+    gst_resnet18_region_tie(buffer, region, self->found.result[i]);
+  gst_resnet18_analytics_attach(buffer, self->found.result[i], region);
+}
+
+static void attach(GstResnet18Classify *self, GstBuffer *buffer, GstClockTime age) {
+  const Found *found = &self->found;
+  GstResnet18Regions here;
+  if (found->regions.region[0].source < GST_RESNET18_REGION_META) {
+    gst_resnet18_metadata_attach(buffer, found->result[0], age);
+    gst_resnet18_analytics_attach(buffer, found->result[0], NULL);
+    return;
+  }
+  gst_resnet18_regions_from_buffer(&here, buffer, GST_VIDEO_INFO_WIDTH(&self->info),
+                                   GST_VIDEO_INFO_HEIGHT(&self->info));
+  for (guint i = 0; i < found->regions.n; i++)
+    attach_region(self, buffer, i, &here, age);
+}
+
 static void show(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment) {
   GstClockTime age;
-  if (!self->found.structure || !gst_buffer_is_writable(buffer))
+  if (self->found.regions.n == 0 || !gst_buffer_is_writable(buffer))
     return;
   age = age_of(&self->found, moment);
   if (age > self->now.max_age && !is_sync(self->now.mode, g_atomic_int_get(&self->live)))
     return;
-  if (self->now.attach_meta) {
-    gst_resnet18_metadata_attach(buffer, self->found.structure, age);
-    gst_resnet18_analytics_attach(buffer, self->found.structure);
-  }
+  if (self->now.attach_meta)
+    attach(self, buffer, age);
   if (self->now.overlay)
     show_overlay(self, buffer);
 }
@@ -597,6 +702,7 @@ static void gst_resnet18_classify_finalize(GObject *object) {
   gst_resnet18_settings_clear(&self->settings);
   gst_resnet18_settings_clear(&self->now);
   gst_resnet18_stats_free(self->stats);
+  g_hash_table_unref(self->tracks);
   G_OBJECT_CLASS(gst_resnet18_classify_parent_class)->finalize(object);
 }
 
@@ -604,6 +710,7 @@ static void gst_resnet18_classify_init(GstResnet18Classify *self) {
   gst_resnet18_settings_init(&self->settings);
   gst_video_info_init(&self->info);
   self->stats = gst_resnet18_stats_new();
+  self->tracks = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, (GDestroyNotify)gst_resnet18_track_free);
   gst_base_transform_set_in_place(GST_BASE_TRANSFORM(self), TRUE);
   gst_base_transform_set_passthrough(GST_BASE_TRANSFORM(self), TRUE);
   gst_base_transform_set_gap_aware(GST_BASE_TRANSFORM(self), TRUE);
@@ -654,6 +761,7 @@ static void gst_resnet18_classify_class_init(GstResnet18ClassifyClass *klass) {
   gst_type_mark_as_plugin_api(gst_resnet18_mode_get_type(), 0);
   gst_type_mark_as_plugin_api(gst_resnet18_post_get_type(), 0);
   gst_type_mark_as_plugin_api(gst_resnet18_crop_get_type(), 0);
+  gst_type_mark_as_plugin_api(gst_resnet18_roi_source_get_type(), 0);
   gst_type_mark_as_plugin_api(gst_resnet18_position_get_type(), 0);
 
   element_class->change_state = gst_resnet18_classify_change_state;

@@ -3,6 +3,8 @@
 #ifndef GST_RESNET18_METADATA_H
 #define GST_RESNET18_METADATA_H
 
+#include "regions.h"
+
 #include <gst/gst.h>
 
 G_BEGIN_DECLS
@@ -13,8 +15,12 @@ void gst_resnet18_metadata_register(void);
 /* `buffer` must be writable. `age` replaces the result's. */
 void gst_resnet18_metadata_attach(GstBuffer *buffer, const GstStructure *result, GstClockTime age);
 
-/* The same result as GstAnalyticsClsMtd; does nothing where GStreamer has none (before 1.24). */
-void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstStructure *result);
+/* The two below do nothing where GStreamer has no GstAnalytics (before 1.24). */
+
+/* The same result as GstAnalyticsClsMtd, related to the region's GstAnalyticsODMtd; `region` NULL = the frame. */
+void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstStructure *result, const GstResnet18Region *region);
+/* The buffer's GstAnalyticsODMtd; their ids are those of a tracker where there was one. */
+void gst_resnet18_analytics_add_regions(GstResnet18Regions *regions, GstBuffer *buffer, guint width, guint height);
 
 G_END_DECLS
 

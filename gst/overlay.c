@@ -25,14 +25,22 @@ typedef struct {
   guint percent;
 } Line;
 
+/* One block of lines: about the frame, or about a region of it. */
+typedef struct {
+  Line line[GST_RESNET18_MAX_TOP_K];
+  guint n_lines;
+  gboolean regional;
+  GstVideoRectangle region; /* pixels */
+} Panel;
+
 struct _GstResnet18Overlay {
   GstVideoInfo info;
   gboolean attach;
   PangoFontMap *fonts;
   PangoContext *context;
 
-  Line line[GST_RESNET18_MAX_TOP_K];
-  guint n_lines;
+  Panel panel[GST_RESNET18_MAX_REGIONS];
+  guint n_panels;
   gchar *font;
   guint color;
   GstResnet18Position position;
@@ -52,9 +60,10 @@ static void forget_picture(GstResnet18Overlay *o) {
 }
 
 static void forget_lines(GstResnet18Overlay *o) {
-  for (guint i = 0; i < o->n_lines; i++)
-    g_free(o->line[i].label);
-  o->n_lines = 0;
+  for (guint p = 0; p < o->n_panels; p++)
+    for (guint i = 0; i < o->panel[p].n_lines; i++)
+      g_free(o->panel[p].line[i].label);
+  o->n_panels = 0;
 }
 
 void gst_resnet18_overlay_free(GstResnet18Overlay *o) {
@@ -80,15 +89,26 @@ static guint percent_of(gdouble score) {
   return (guint)(CLAMP(score, 0.0, 1.0) * 100.0 + 0.5);
 }
 
-static gboolean same_lines(const GstResnet18Overlay *o, const GstStructure *result, guint n) {
-  if (n != o->n_lines)
-    return FALSE;
-  for (guint i = 0; i < n; i++) {
+static Panel describe(const GstStructure *result, const GstResnet18Region *region, guint top) {
+  Panel panel = {.regional = region->source >= GST_RESNET18_REGION_META,
+                 .region = {region->x, region->y, region->w, region->h}};
+  panel.n_lines = MIN(gst_resnet18_result_get_n_classes(result), panel.regional ? 1 : top);
+  for (guint i = 0; i < panel.n_lines; i++) {
     GstResnet18Class c;
     gst_resnet18_result_get_class(result, i, &c);
-    if (percent_of(c.score) != o->line[i].percent || strcmp(c.label, o->line[i].label) != 0)
-      return FALSE;
+    panel.line[i] = (Line){(gchar *)c.label, percent_of(c.score)}; /* the result's string */
   }
+  return panel;
+}
+
+static gboolean same_panel(const Panel *a, const Panel *b) {
+  if (a->n_lines != b->n_lines || a->regional != b->regional)
+    return FALSE;
+  if (a->regional && memcmp(&a->region, &b->region, sizeof a->region) != 0)
+    return FALSE;
+  for (guint i = 0; i < a->n_lines; i++)
+    if (a->line[i].percent != b->line[i].percent || strcmp(a->line[i].label, b->line[i].label) != 0)
+      return FALSE;
   return TRUE;
 }
 
@@ -96,21 +116,26 @@ static gboolean same_style(const GstResnet18Overlay *o, const GstResnet18Setting
   return o->color == s->overlay_color && o->position == s->overlay_position && g_strcmp0(o->font, s->overlay_font) == 0;
 }
 
-static void set_lines(GstResnet18Overlay *o, const GstStructure *result, guint n) {
-  forget_lines(o);
-  for (guint i = 0; i < n; i++) {
-    GstResnet18Class c;
-    gst_resnet18_result_get_class(result, i, &c);
-    o->line[i] = (Line){g_strdup(c.label), percent_of(c.score)};
-  }
-  o->n_lines = n;
+static void keep(GstResnet18Overlay *o, const Panel *panel) {
+  Panel *kept = &o->panel[o->n_panels++];
+  *kept = *panel;
+  for (guint i = 0; i < kept->n_lines; i++)
+    kept->line[i].label = g_strdup(panel->line[i].label);
 }
 
-void gst_resnet18_overlay_set_result(GstResnet18Overlay *o, const GstStructure *result, const GstResnet18Settings *s) {
-  guint n = MIN(gst_resnet18_result_get_n_classes(result), s->overlay_top);
-  if (same_lines(o, result, n) && same_style(o, s))
+void gst_resnet18_overlay_set_results(GstResnet18Overlay *o, GstStructure *const *results,
+                                      const GstResnet18Regions *regions, const GstResnet18Settings *s) {
+  gboolean same = same_style(o, s) && o->n_panels == regions->n;
+  Panel panel[GST_RESNET18_MAX_REGIONS];
+  for (guint i = 0; i < regions->n; i++) {
+    panel[i] = describe(results[i], &regions->region[i], s->overlay_top);
+    same = same && same_panel(&panel[i], &o->panel[i]);
+  }
+  if (same)
     return;
-  set_lines(o, result, n);
+  forget_lines(o);
+  for (guint i = 0; i < regions->n; i++)
+    keep(o, &panel[i]);
   g_free(o->font);
   o->font = g_strdup(s->overlay_font);
   o->color = s->overlay_color;
@@ -159,7 +184,7 @@ static gdouble type_size(const GstResnet18Overlay *o, gdouble shorter) {
   return size > 0 ? CLAMP(size, 4.0, 512.0) : MAX(shorter * TYPE_SIZE, TYPE_MIN);
 }
 
-static void measure(GstResnet18Overlay *o, Metrics *m) {
+static void measure(GstResnet18Overlay *o, const Panel *panel, Metrics *m) {
   gdouble widest = 0, room;
   gint par_n = MAX(1, GST_VIDEO_INFO_PAR_N(&o->info)), par_d = MAX(1, GST_VIDEO_INFO_PAR_D(&o->info));
   m->stretch = CLAMP((gdouble)par_d / par_n, 0.1, 10.0);
@@ -169,13 +194,13 @@ static void measure(GstResnet18Overlay *o, Metrics *m) {
   m->margin = MIN(m->picture_width, m->picture_height) * MARGIN;
   m->line = m->type * LINE;
   m->score_width = text_width(o, m, "100 %", TRUE);
-  for (guint i = 0; i < o->n_lines; i++)
-    widest = MAX(widest, text_width(o, m, o->line[i].label, i == 0));
+  for (guint i = 0; i < panel->n_lines; i++)
+    widest = MAX(widest, text_width(o, m, panel->line[i].label, i == 0));
   room = MAX(m->picture_width * PANEL_MAX, MIN(m->picture_width - 2 * m->margin, m->type * 14));
   room -= 2 * PAD_X * m->type + GAP * m->type + m->score_width;
   m->label_width = MAX(MIN(widest, room), m->type);
   m->width = m->label_width + GAP * m->type + m->score_width + 2 * PAD_X * m->type;
-  m->height = o->n_lines * m->line + 2 * PAD_Y * m->type;
+  m->height = panel->n_lines * m->line + 2 * PAD_Y * m->type;
 }
 
 static void rounded_rectangle(cairo_t *c, gdouble x, gdouble y, gdouble w, gdouble h, gdouble r) {
@@ -210,8 +235,8 @@ static void show(cairo_t *c, PangoLayout *layout, gdouble x, gdouble middle) {
   g_object_unref(layout);
 }
 
-static void draw_line(GstResnet18Overlay *o, cairo_t *c, const Metrics *m, guint i) {
-  const Line *line = &o->line[i];
+static void draw_line(GstResnet18Overlay *o, const Panel *panel, cairo_t *c, const Metrics *m, guint i) {
+  const Line *line = &panel->line[i];
   gdouble left = PAD_X * m->type, right = m->width - PAD_X * m->type, bar = MAX(BAR * m->type, 1.0);
   gdouble top = PAD_Y * m->type + i * m->line, middle = top + (m->line - bar) / 2;
   gdouble strength = i == 0 ? 1.0 : 0.82;
@@ -235,7 +260,7 @@ static void draw_line(GstResnet18Overlay *o, cairo_t *c, const Metrics *m, guint
   g_free(percent);
 }
 
-static cairo_surface_t *draw_panel(GstResnet18Overlay *o, const Metrics *m) {
+static cairo_surface_t *draw_panel(GstResnet18Overlay *o, const Panel *panel, const Metrics *m) {
   cairo_surface_t *surface =
       cairo_image_surface_create(CAIRO_FORMAT_ARGB32, (gint)(m->width * m->stretch + 0.999), (gint)(m->height + 0.999));
   cairo_t *c = cairo_create(surface);
@@ -244,8 +269,8 @@ static cairo_surface_t *draw_panel(GstResnet18Overlay *o, const Metrics *m) {
   set_panel_color(c, o->color);
   cairo_fill(c);
   pango_cairo_update_context(c, o->context);
-  for (guint i = 0; i < o->n_lines; i++)
-    draw_line(o, c, m, i);
+  for (guint i = 0; i < panel->n_lines; i++)
+    draw_line(o, panel, c, m, i);
   cairo_destroy(c);
   cairo_surface_flush(surface);
   return surface;
@@ -313,27 +338,66 @@ static void position_of(GstResnet18Position position, gint *horizontal, gint *ve
   *vertical = table[position][1];
 }
 
-static GstVideoOverlayComposition *compose(GstResnet18Overlay *o) {
-  GstVideoOverlayComposition *composition;
-  GstVideoOverlayRectangle *rectangle;
-  cairo_surface_t *surface;
-  GstBuffer *pixels;
-  Metrics m;
-  gint horizontal, vertical, width, height;
-  measure(o, &m);
-  surface = draw_panel(o, &m);
-  pixels = pixels_of(o, surface);
-  width = cairo_image_surface_get_width(surface);
-  height = cairo_image_surface_get_height(surface);
-  cairo_surface_destroy(surface);
-  position_of(o->position, &horizontal, &vertical);
-  rectangle = gst_video_overlay_rectangle_new_raw(
-      pixels, (gint)(place(m.picture_width, m.width, m.margin, horizontal) * m.stretch),
-      (gint)place(m.picture_height, m.height, m.margin, vertical), width, height,
+/* Takes the surface. */
+static void add_surface(const GstResnet18Overlay *o, cairo_surface_t *surface, gint x, gint y,
+                        GstVideoOverlayComposition *composition) {
+  GstBuffer *pixels = pixels_of(o, surface);
+  GstVideoOverlayRectangle *rectangle = gst_video_overlay_rectangle_new_raw(
+      pixels, x, y, cairo_image_surface_get_width(surface), cairo_image_surface_get_height(surface),
       wants_ayuv(o) ? GST_VIDEO_OVERLAY_FORMAT_FLAG_NONE : GST_VIDEO_OVERLAY_FORMAT_FLAG_PREMULTIPLIED_ALPHA);
-  composition = gst_video_overlay_composition_new(rectangle);
+  gst_video_overlay_composition_add_rectangle(composition, rectangle);
   gst_video_overlay_rectangle_unref(rectangle);
   gst_buffer_unref(pixels);
+  cairo_surface_destroy(surface);
+}
+
+static void add_bar(const GstResnet18Overlay *o, gint x, gint y, gint w, gint h,
+                    GstVideoOverlayComposition *composition) {
+  cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, w, h);
+  cairo_t *c = cairo_create(surface);
+  set_color(c, o->color, 0.9);
+  cairo_paint(c);
+  cairo_destroy(c);
+  cairo_surface_flush(surface);
+  add_surface(o, surface, x, y, composition);
+}
+
+/* The region's outline, as four bars so that the blending touches no pixel inside. */
+static void add_outline(const GstResnet18Overlay *o, const GstVideoRectangle *r, gint thick,
+                        GstVideoOverlayComposition *composition) {
+  thick = MIN(thick, MIN(r->w, r->h) / 2);
+  if (thick < 1)
+    return;
+  add_bar(o, r->x, r->y, r->w, thick, composition);
+  add_bar(o, r->x, r->y + r->h - thick, r->w, thick, composition);
+  if (r->h == 2 * thick)
+    return;
+  add_bar(o, r->x, r->y + thick, thick, r->h - 2 * thick, composition);
+  add_bar(o, r->x + r->w - thick, r->y + thick, thick, r->h - 2 * thick, composition);
+}
+
+static void add_panel(GstResnet18Overlay *o, const Panel *panel, GstVideoOverlayComposition *composition) {
+  gint horizontal, vertical;
+  gdouble x, y;
+  Metrics m;
+  measure(o, panel, &m);
+  position_of(o->position, &horizontal, &vertical);
+  x = place(m.picture_width, m.width, m.margin, horizontal) * m.stretch;
+  y = place(m.picture_height, m.height, m.margin, vertical);
+  if (panel->regional) {
+    const gint thick = MAX(2, (gint)(m.type / 8));
+    add_outline(o, &panel->region, thick, composition);
+    x = CLAMP(panel->region.x + thick, 0, MAX(0, (m.picture_width - m.width) * m.stretch));
+    y = CLAMP(panel->region.y + thick, 0, MAX(0, m.picture_height - m.height));
+  }
+  if (panel->n_lines)
+    add_surface(o, draw_panel(o, panel, &m), (gint)x, (gint)y, composition);
+}
+
+static GstVideoOverlayComposition *compose(GstResnet18Overlay *o) {
+  GstVideoOverlayComposition *composition = gst_video_overlay_composition_new(NULL);
+  for (guint i = 0; i < o->n_panels; i++)
+    add_panel(o, &o->panel[i], composition);
   return composition;
 }
 
@@ -360,10 +424,12 @@ static gboolean blend(GstResnet18Overlay *o, GstBuffer *buffer) {
 }
 
 gboolean gst_resnet18_overlay_apply(GstResnet18Overlay *o, GstBuffer *buffer) {
-  if (o->n_lines == 0)
+  if (o->n_panels == 0)
     return TRUE;
   if (!o->composition)
     o->composition = compose(o);
+  if (gst_video_overlay_composition_n_rectangles(o->composition) == 0)
+    return TRUE;
   if (!o->attach)
     return blend(o, buffer);
   attach(o, buffer);

@@ -18,9 +18,10 @@ void gst_resnet18_overlay_free(GstResnet18Overlay *overlay);
 /* Frames to come look like this; `attach` says that downstream draws overlay composition metas. */
 void gst_resnet18_overlay_set_info(GstResnet18Overlay *overlay, const GstVideoInfo *info, gboolean attach);
 
-/* What to show from now on: the first settings->overlay_top classes of the result; NULL = nothing. */
-void gst_resnet18_overlay_set_result(GstResnet18Overlay *overlay, const GstStructure *result,
-                                     const GstResnet18Settings *settings);
+/* What to show from now on: the first settings->overlay_top classes of the result, or, where a detector has marked
+ * regions, each region with its best class; `regions` has as many entries as `results`, 0 = nothing. */
+void gst_resnet18_overlay_set_results(GstResnet18Overlay *overlay, GstStructure *const *results,
+                                      const GstResnet18Regions *regions, const GstResnet18Settings *settings);
 
 /* `buffer` must be writable. False if it cannot be mapped for writing. */
 gboolean gst_resnet18_overlay_apply(GstResnet18Overlay *overlay, GstBuffer *buffer);

@@ -5,31 +5,23 @@
 #ifndef GST_RESNET18_POOL_H
 #define GST_RESNET18_POOL_H
 
+#include "regions.h"
 #include "resnet18.h"
 
 #include <gst/gst.h>
 
 G_BEGIN_DECLS
 
-/* Regions of one frame that are classified; further ones are left out. */
-#define GST_RESNET18_MAX_REGIONS 16
-
 typedef struct _GstResnet18Pool GstResnet18Pool;
 typedef struct _GstResnet18Stream GstResnet18Stream;
-
-/* A part of the frame, in pixels. */
-typedef struct {
-  gint id, x, y, w, h;
-} GstResnet18Region;
 
 /* The pictures of one frame, and what became of them. */
 typedef struct {
   /* Set by the submitter. */
-  guint n_pictures;                                   /* 1..GST_RESNET18_MAX_REGIONS */
-  guint8 *rgb;                                        /* n_pictures x RESNET18_RGB_BYTES */
-  GstResnet18Region region[GST_RESNET18_MAX_REGIONS]; /* of each picture */
-  gboolean regional;                                  /* the regions are not just the whole frame */
-  gboolean want_features;                             /* fill `features` */
+  guint n_pictures;           /* 1..GST_RESNET18_MAX_REGIONS */
+  guint8 *rgb;                /* n_pictures x RESNET18_RGB_BYTES */
+  GstResnet18Regions regions; /* one of each picture */
+  gboolean want_features;     /* fill `features` */
   GstClockTime pts, running_time, stream_time, duration;
   GstClockTime entered; /* monotonic, when the frame entered the element */
 

@@ -13,6 +13,8 @@ enum {
   PROP_MAX_RATE,
   PROP_MAX_AGE,
   PROP_CROP,
+  PROP_ROI,
+  PROP_ROI_SOURCE,
   PROP_TOP_K,
   PROP_THRESHOLD,
   PROP_SMOOTHING,
@@ -32,6 +34,7 @@ enum {
 #define DEFAULT_INTERVAL 1
 #define DEFAULT_MAX_AGE GST_SECOND
 #define DEFAULT_CROP RESNET18_CROP_CENTER
+#define DEFAULT_ROI_SOURCE GST_RESNET18_ROI_FRAME
 #define DEFAULT_TOP_K 5
 #define DEFAULT_THRESHOLD 0.0f
 #define DEFAULT_SMOOTHING 0
@@ -93,6 +96,15 @@ GType gst_resnet18_crop_get_type(void) {
   return register_once(&type, "GstResnet18Crop", values);
 }
 
+GType gst_resnet18_roi_source_get_type(void) {
+  static const GEnumValue values[] = {
+      {GST_RESNET18_ROI_FRAME, "the frame, or the part of it that roi says", "frame"},
+      {GST_RESNET18_ROI_META, "each region that a detector has marked, with a result of its own", "meta"},
+      {0, NULL, NULL}};
+  static gsize type;
+  return register_once(&type, "GstResnet18RoiSource", values);
+}
+
 GType gst_resnet18_position_get_type(void) {
   static const GEnumValue values[] = {{GST_RESNET18_POSITION_TOP_LEFT, "upper left corner", "top-left"},
                                       {GST_RESNET18_POSITION_TOP, "middle of the upper edge", "top"},
@@ -116,6 +128,7 @@ void gst_resnet18_settings_init(GstResnet18Settings *s) {
                              .max_rate_d = 1,
                              .max_age = DEFAULT_MAX_AGE,
                              .crop = DEFAULT_CROP,
+                             .roi_source = DEFAULT_ROI_SOURCE,
                              .top_k = DEFAULT_TOP_K,
                              .threshold = DEFAULT_THRESHOLD,
                              .smoothing = DEFAULT_SMOOTHING,
@@ -132,6 +145,7 @@ void gst_resnet18_settings_init(GstResnet18Settings *s) {
 void gst_resnet18_settings_clear(GstResnet18Settings *s) {
   g_free(s->weights);
   g_free(s->labels);
+  g_free(s->roi);
   g_free(s->overlay_font);
   *s = (GstResnet18Settings){0};
 }
@@ -141,6 +155,7 @@ void gst_resnet18_settings_copy(GstResnet18Settings *to, const GstResnet18Settin
   *to = *from;
   to->weights = g_strdup(from->weights);
   to->labels = g_strdup(from->labels);
+  to->roi = g_strdup(from->roi);
   to->overlay_font = g_strdup(from->overlay_font);
 }
 
@@ -199,6 +214,21 @@ static void install_flow(GObjectClass *c) {
   g_object_class_install_property(c, PROP_CROP,
                                   g_param_spec_enum("crop", "Crop", "How the picture becomes the network's 224x224",
                                                     gst_resnet18_crop_get_type(), DEFAULT_CROP, IN_PLAYING));
+}
+
+static void install_region(GObjectClass *c) {
+  g_object_class_install_property(
+      c, PROP_ROI,
+      g_param_spec_string("roi", "Region of interest",
+                          "The part of the frame to classify, \"x,y,w,h\" in pixels, or in parts of the frame's size "
+                          "where all four are at most 1 (NULL = all of it)",
+                          NULL, IN_PLAYING));
+  g_object_class_install_property(
+      c, PROP_ROI_SOURCE,
+      g_param_spec_enum("roi-source", "Source of regions",
+                        "What is classified: the frame, or each GstVideoRegionOfInterestMeta and GstAnalyticsODMtd on "
+                        "it, 16 at most, which gets its result as a parameter or a related GstAnalyticsClsMtd too",
+                        gst_resnet18_roi_source_get_type(), DEFAULT_ROI_SOURCE, IN_PLAYING));
 }
 
 static void install_result(GObjectClass *c) {
@@ -268,6 +298,7 @@ static void install_overlay(GObjectClass *c) {
 void gst_resnet18_settings_install(GObjectClass *object_class) {
   install_model(object_class);
   install_flow(object_class);
+  install_region(object_class);
   install_result(object_class);
   install_overlay(object_class);
 }
@@ -279,7 +310,21 @@ static void set_string(gchar **string, const GValue *value) {
   *string = g_value_dup_string(value);
 }
 
-gboolean gst_resnet18_settings_set(GstResnet18Settings *s, guint id, const GValue *value) {
+static void set_roi(GstResnet18Settings *s, const GValue *value, resnet18_error *error) {
+  const gchar *text = g_value_get_string(value);
+  GstResnet18Roi part;
+  if (gst_resnet18_roi_parse(text, &part)) {
+    s->part = part;
+    set_string(&s->roi, value);
+    return;
+  }
+  error->status = RESNET18_ERROR_ARGUMENT;
+  g_snprintf(error->message, sizeof error->message,
+             "\"%.100s\" is not \"x,y,w,h\" with numbers of at least 0 and w, h above 0", text);
+}
+
+gboolean gst_resnet18_settings_set(GstResnet18Settings *s, guint id, const GValue *value, resnet18_error *error) {
+  error->status = RESNET18_OK;
   switch (id) {
   case PROP_WEIGHTS:
     set_string(&s->weights, value);
@@ -308,6 +353,12 @@ gboolean gst_resnet18_settings_set(GstResnet18Settings *s, guint id, const GValu
     return TRUE;
   case PROP_CROP:
     s->crop = g_value_get_enum(value);
+    return TRUE;
+  case PROP_ROI:
+    set_roi(s, value, error);
+    return TRUE;
+  case PROP_ROI_SOURCE:
+    s->roi_source = g_value_get_enum(value);
     return TRUE;
   case PROP_TOP_K:
     s->top_k = g_value_get_uint(value);
@@ -379,6 +430,12 @@ gboolean gst_resnet18_settings_get(const GstResnet18Settings *s, guint id, GValu
     return TRUE;
   case PROP_CROP:
     g_value_set_enum(value, s->crop);
+    return TRUE;
+  case PROP_ROI:
+    g_value_set_string(value, s->roi);
+    return TRUE;
+  case PROP_ROI_SOURCE:
+    g_value_set_enum(value, s->roi_source);
     return TRUE;
   case PROP_TOP_K:
     g_value_set_uint(value, s->top_k);

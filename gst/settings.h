@@ -3,6 +3,7 @@
 #ifndef GST_RESNET18_SETTINGS_H
 #define GST_RESNET18_SETTINGS_H
 
+#include "regions.h"
 #include "resnet18.h"
 
 #include <gst/gst.h>
@@ -14,6 +15,8 @@ G_BEGIN_DECLS
 typedef enum { GST_RESNET18_MODE_AUTO, GST_RESNET18_MODE_ASYNC, GST_RESNET18_MODE_SYNC } GstResnet18Mode;
 
 typedef enum { GST_RESNET18_POST_NONE, GST_RESNET18_POST_CHANGES, GST_RESNET18_POST_ALL } GstResnet18Post;
+
+typedef enum { GST_RESNET18_ROI_FRAME, GST_RESNET18_ROI_META } GstResnet18RoiSource;
 
 typedef enum {
   GST_RESNET18_POSITION_TOP_LEFT,
@@ -29,6 +32,7 @@ GType gst_resnet18_precision_get_type(void);
 GType gst_resnet18_mode_get_type(void);
 GType gst_resnet18_post_get_type(void);
 GType gst_resnet18_crop_get_type(void);
+GType gst_resnet18_roi_source_get_type(void);
 GType gst_resnet18_position_get_type(void);
 
 typedef struct {
@@ -40,6 +44,9 @@ typedef struct {
   gint max_rate_n, max_rate_d; /* classifications a second; 0/1 = no limit */
   GstClockTime max_age;
   resnet18_crop crop;
+  gchar *roi; /* as it was set; `part` is what it says */
+  GstResnet18Roi part;
+  GstResnet18RoiSource roi_source;
   guint top_k;
   gfloat threshold;
   GstClockTime smoothing;
@@ -61,8 +68,9 @@ void gst_resnet18_settings_copy(GstResnet18Settings *to, const GstResnet18Settin
 /* Also installs "stats", which the element answers itself: its id is GST_RESNET18_PROP_STATS. */
 #define GST_RESNET18_PROP_STATS 1
 void gst_resnet18_settings_install(GObjectClass *object_class);
-/* False for an id that is none of the settings. */
-gboolean gst_resnet18_settings_set(GstResnet18Settings *settings, guint id, const GValue *value);
+/* False for an id that is none of the settings. A value that is refused leaves the old one, and the reason in `error`,
+ * whose status is RESNET18_OK otherwise. */
+gboolean gst_resnet18_settings_set(GstResnet18Settings *settings, guint id, const GValue *value, resnet18_error *error);
 /* Whether the property takes a new engine. */
 gboolean gst_resnet18_settings_concern_engine(guint id);
 gboolean gst_resnet18_settings_get(const GstResnet18Settings *settings, guint id, GValue *value);
