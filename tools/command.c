@@ -2,7 +2,6 @@
 /* What every subcommand of `resnet18` has in common. */
 #include "command.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -106,6 +105,6 @@ bool command_choose(const command *self, const char *option, const char *text, c
 bool command_output_done(void) {
   if (fflush(stdout) == 0 && !ferror(stdout))
     return true;
-  command_fail("standard output: %s", g_strerror(errno));
+  command_fail("standard output cannot be written");
   return false;
 }

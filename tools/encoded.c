@@ -78,12 +78,24 @@ bool encoded_jpeg_exif(const uint8_t *data, size_t size, const uint8_t **exif, s
   return false;
 }
 
+static uint32_t big_endian(const uint8_t *p) {
+  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+bool encoded_png_size(const uint8_t *data, size_t size, uint32_t *width, uint32_t *height) {
+  if (size < 24 || memcmp(data + 12, "IHDR", 4) != 0)
+    return false;
+  *width = big_endian(data + 16);
+  *height = big_endian(data + 20);
+  return true;
+}
+
 bool encoded_png_is_whole(const uint8_t *data, size_t size) {
   enum { SIGNATURE = 8, FRAME = 12 }; /* a chunk is its length, name and check sum around the data */
   size_t at = SIGNATURE;
   while (at <= size && size - at >= FRAME) {
     const uint8_t *p = data + at;
-    size_t length = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+    const size_t length = big_endian(p);
     if (length > size - at - FRAME)
       return false;
     if (memcmp(p + 4, "IEND", 4) == 0)

@@ -14,6 +14,9 @@ bool encoded_jpeg_is_whole(const uint8_t *data, size_t size);
 /* From the signature to the IEND chunk (ISO/IEC 15948). */
 bool encoded_png_is_whole(const uint8_t *data, size_t size);
 
+/* Width and height in pixels as the header says. False if there is none. */
+bool encoded_png_size(const uint8_t *data, size_t size, uint32_t *width, uint32_t *height);
+
 /* To the end of the first frame (GIF89a). */
 bool encoded_gif_is_whole(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@
 static const char *const precisions[] = {"auto", "fp32", "int8", NULL};     /* in the order of resnet18_precision */
 static const char *const crops[] = {"center", "squash", "letterbox", NULL}; /* ... of resnet18_crop */
 
-enum { MAX_THREADS = 1024, MIN_RESIZE = RESNET18_SIZE, MAX_RESIZE = 1024 };
+enum { MAX_THREADS = 64, MIN_RESIZE = RESNET18_SIZE, MAX_RESIZE = 1024 };
 
 void engine_options_init(engine_options *o, unsigned parts) {
   GOptionEntry *e = o->entries;

@@ -42,16 +42,22 @@ bool picture_is_still(const GstCaps *type) {
 
 /* ---- Checks before decoding ---------------------------------------------------------------------------- */
 
-static bool check_size(const GstCaps *type, GError **error) {
+static bool check_size(GBytes *bytes, const GstCaps *type, GError **error) {
   const GstStructure *s = gst_caps_get_structure(type, 0);
-  gint width = 0, height = 0;
-  if (!gst_structure_get_int(s, "width", &width) || !gst_structure_get_int(s, "height", &height))
-    return true;
-  if (width > FRAME_MAX_SIDE || height > FRAME_MAX_SIDE || (gint64)width * height > max_pixels) {
-    g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "a picture of %d x %d pixels is too large", width, height);
-    return false;
+  gsize size;
+  const guint8 *data = g_bytes_get_data(bytes, &size);
+  guint32 width = 0, height = 0;
+  gint w, h;
+  if (is_type(type, "image/png"))
+    encoded_png_size(data, size, &width, &height);
+  else if (gst_structure_get_int(s, "width", &w) && gst_structure_get_int(s, "height", &h) && w > 0 && h > 0) {
+    width = (guint32)w;
+    height = (guint32)h;
   }
-  return true;
+  if (width <= FRAME_MAX_SIDE && height <= FRAME_MAX_SIDE && (gint64)width * height <= max_pixels)
+    return true;
+  g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "a picture of %u x %u pixels is too large", width, height);
+  return false;
 }
 
 static bool check_whole(GBytes *bytes, const GstCaps *type, GError **error) {
@@ -130,7 +136,7 @@ static GstElement *make_pipeline(GBytes *bytes, const GstCaps *type, GstVideoOri
 }
 
 GstSample *picture_decode(GBytes *bytes, const GstCaps *type, bool upright, GError **error) {
-  if (!check_size(type, error) || !check_whole(bytes, type, error))
+  if (!check_size(bytes, type, error) || !check_whole(bytes, type, error))
     return NULL;
   GstVideoOrientationMethod method = upright ? orientation(bytes, type) : GST_VIDEO_ORIENTATION_IDENTITY;
   GstAppSink *sink = NULL;

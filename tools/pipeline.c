@@ -135,3 +135,53 @@ GstSample *pipeline_pull(GstElement *pipeline, GstAppSink *sink, GError **error)
     sample = pipeline_try_pull(pipeline, sink, &ended, error);
   return sample;
 }
+
+/* The next thing of an iterator whose list may change meanwhile. NULL at the end. */
+static GObject *next_object(GstIterator *iterator, GValue *value) {
+  for (;;) {
+    g_value_reset(value);
+    switch (gst_iterator_next(iterator, value)) {
+    case GST_ITERATOR_OK:
+      return g_value_get_object(value);
+    case GST_ITERATOR_RESYNC:
+      gst_iterator_resync(iterator);
+      break;
+    default:
+      return NULL;
+    }
+  }
+}
+
+static bool pad_is_busy(GstPad *pad) {
+  GST_OBJECT_LOCK(pad);
+  GstTask *task = GST_PAD_TASK(pad);
+  const bool busy = task && gst_task_get_state(task) == GST_TASK_STARTED;
+  GST_OBJECT_UNLOCK(pad);
+  return busy;
+}
+
+static bool element_is_busy(GstElement *element) {
+  GstIterator *pads = gst_element_iterate_pads(element);
+  GValue value = G_VALUE_INIT;
+  GObject *pad;
+  bool busy = false;
+  g_value_init(&value, GST_TYPE_PAD);
+  while (!busy && (pad = next_object(pads, &value)))
+    busy = pad_is_busy(GST_PAD(pad));
+  g_value_unset(&value);
+  gst_iterator_free(pads);
+  return busy;
+}
+
+bool pipeline_is_busy(GstElement *pipeline) {
+  GstIterator *elements = gst_bin_iterate_recurse(GST_BIN(pipeline));
+  GValue value = G_VALUE_INIT;
+  GObject *element;
+  bool busy = false;
+  g_value_init(&value, GST_TYPE_ELEMENT);
+  while (!busy && (element = next_object(elements, &value)))
+    busy = element_is_busy(GST_ELEMENT(element));
+  g_value_unset(&value);
+  gst_iterator_free(elements);
+  return busy;
+}

@@ -16,6 +16,7 @@ struct stream {
   GstElement *tail;    /* decoded frames end here ... */
   GstAppSink *frames;  /* ... in this element of it */
   GstAppSink *encoded; /* a still picture's bytes end here */
+  bool file;           /* rather than a network source */
   bool upright, live;
   bool typed;           /* streaming threads only: the source's type has been seen */
   atomic_bool picture;  /* it is a still picture's */
@@ -77,6 +78,7 @@ static void no_more_pads(GstElement *source, stream *s) {
 stream *stream_open(const char *uri, bool upright, GError **error) {
   stream *s = g_new0(stream, 1);
   s->upright = upright;
+  s->file = g_str_has_prefix(uri, "file:");
   s->tail = pipeline_tail(upright ? GST_VIDEO_ORIENTATION_AUTO : GST_VIDEO_ORIENTATION_IDENTITY, &s->frames, error);
   if (s->tail == NULL) {
     g_free(s);
@@ -163,11 +165,20 @@ static void look_if_live(stream *s) {
     g_object_set(s->frames, "max-buffers", 1, "drop", TRUE, NULL);
 }
 
+/* decodebin loses the error of a demuxer that fails in the moment in which it is plugged in: nothing comes then, no
+ * frame, no error and no end. Counts looks at a file's pipeline that finds nobody at work. */
+static bool is_stuck(const stream *s, unsigned *idle) {
+  enum { LOOKS = 20 }; /* a second */
+  *idle = s->file && !pipeline_is_busy(s->pipeline) ? *idle + 1 : 0;
+  return *idle >= LOOKS;
+}
+
 static GstSample *first_frame(stream *s, GError **error) {
   GError *failure = NULL;
   bool ended = false;
+  unsigned idle = 0;
   GstSample *sample = NULL;
-  while (sample == NULL && !ended && !atomic_load(&s->picture) && !atomic_load(&s->no_video))
+  while (sample == NULL && !ended && !is_stuck(s, &idle) && !atomic_load(&s->picture) && !atomic_load(&s->no_video))
     sample = pipeline_try_pull(s->pipeline, s->frames, &ended, &failure);
   if (sample == NULL && failure == NULL && atomic_load(&s->picture))
     sample = decode_picture(s, &failure);
