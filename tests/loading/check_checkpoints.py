@@ -85,6 +85,12 @@ class Attributes(OrderedDict):
         return OrderedDict, (), {"_metadata": OrderedDict([("", {"version": 1})])}, None, iter(self.items())
 
 
+def safetensors():
+    header = (b'{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},'
+              b'"\\u00e4b":{"dtype":"BF16","shape":[1,2],"data_offsets":[8,12]}}  ')
+    return struct.pack("<Q", len(header)) + header + TWO + bytes(4)
+
+
 def good_cases():
     """name, file, tensors"""
     floats = Storage("0", "FloatStorage", 6)
@@ -420,12 +426,12 @@ def main():
         if os.listdir() != ["case"]:
             failures += 1
             print(f"something was written: {os.listdir()}")
-        for data in (GOOD, GOOD_LEGACY, zip64(GOOD), streamed()):
+        for data in (GOOD, GOOD_LEGACY, zip64(GOOD), streamed(), safetensors()):
             write(data)
             status, message = pipe.ask("prefixes", "case")
             checked += int(message)
         everything = next(good_cases())[1]
-        for seed, data in enumerate((GOOD_LEGACY, GOOD, everything, zip64(large_entries()),
+        for seed, data in enumerate((safetensors(), GOOD_LEGACY, GOOD, everything, zip64(large_entries()),
                                      next(case[1] for case in good_cases() if case[0] == "legacy, protocol 4"))):
             write(data)
             status, message = pipe.ask("mutate", "case", mutations, seed)
