@@ -131,7 +131,7 @@ static double now(void) {
 /* The units of one step are shared out evenly, so that a thread finds in its cache what it wrote in the step before; a
  * member that is done takes pieces of the others' shares, so that a thread that lost its processor does not hold up
  * all. */
-static void run_share(const r18_step *step, const r18_run *run, struct share *share, unsigned total, unsigned owner,
+static void run_share(const r18_step *step, r18_run *run, struct share *share, unsigned total, unsigned owner,
                       unsigned parts) {
   const unsigned first = (unsigned)((uint64_t)total * owner / parts);
   const unsigned count = (unsigned)((uint64_t)total * (owner + 1) / parts) - first;
@@ -141,12 +141,14 @@ static void run_share(const r18_step *step, const r18_run *run, struct share *sh
     if (done >= count)
       return;
     step->run(step, run, first + done, first + (count - done < piece ? count : done + piece));
+    run->continues = true;
   }
 }
 
-static void run_step(resnet18_session *session, unsigned index, const r18_run *run, unsigned part, unsigned parts) {
+static void run_step(resnet18_session *session, unsigned index, r18_run *run, unsigned part, unsigned parts) {
   const r18_step *step = &session->plan.step[index];
   const unsigned total = step->units * (step->spans_batch ? 1 : run->batch);
+  run->continues = false;
   if (parts == 1) {
     step->run(step, run, 0, total);
     return;

@@ -93,3 +93,55 @@ const r18_conv_kernel r18_conv_winograd2_stride2_avx512 = {
     .prepare_units = blocks_prepare_units,
     .work_bytes = blocks_work_bytes,
 };
+
+const r18_conv_kernel r18_conv_winograd4_apart_avx512 = {
+    .name = "conv_winograd4_apart",
+    .set = R18_CPU_AVX512,
+    .element = sizeof(float),
+    .spans_batch = true,
+    .accepts = apart_accepts_stride1_tile4,
+    .packed_bytes = winograd_packed_bytes,
+    .pack = blocks_pack,
+    .scratch_bytes = apart_scratch_bytes,
+    .units = blocks_units,
+    .run = apart_run,
+};
+
+const r18_conv_kernel r18_conv_winograd2_apart_avx512 = {
+    .name = "conv_winograd2_apart",
+    .set = R18_CPU_AVX512,
+    .element = sizeof(float),
+    .spans_batch = true,
+    .accepts = apart_accepts_stride1_tile2,
+    .packed_bytes = winograd_packed_bytes,
+    .pack = blocks_pack,
+    .scratch_bytes = apart_scratch_bytes,
+    .units = blocks_units,
+    .run = apart_run,
+};
+
+const r18_conv_kernel r18_conv_winograd4_stride2_apart_avx512 = {
+    .name = "conv_winograd4_stride2_apart",
+    .set = R18_CPU_AVX512,
+    .element = sizeof(float),
+    .spans_batch = true,
+    .accepts = apart_accepts_stride2_tile4,
+    .packed_bytes = winograd_packed_bytes,
+    .pack = blocks_pack,
+    .scratch_bytes = apart_scratch_bytes,
+    .units = blocks_units,
+    .run = apart_run,
+};
+
+const r18_conv_kernel r18_conv_winograd2_stride2_apart_avx512 = {
+    .name = "conv_winograd2_stride2_apart",
+    .set = R18_CPU_AVX512,
+    .element = sizeof(float),
+    .spans_batch = true,
+    .accepts = apart_accepts_stride2_tile2,
+    .packed_bytes = winograd_packed_bytes,
+    .pack = blocks_pack,
+    .scratch_bytes = apart_scratch_bytes,
+    .units = blocks_units,
+    .run = apart_run,
+};

@@ -4,7 +4,9 @@
  * Groups: large pictures. A unit is a group of tiles from their inputs to their outputs; what it computes on the way
  *         stays in the thread's own cache.
  * Blocks: small pictures with many channels. All inputs are transformed first; then a unit is one block of output
- *         channels for all tiles of all pictures, so that each weight is fetched once. */
+ *         channels for all tiles of all pictures, so that each weight is fetched once.
+ * Apart:  the same, but each thread transforms all inputs for itself, which for few threads takes no longer than to
+ * hand them from one core's cache to another's. */
 #ifndef RESNET18_CONV_WINOGRAD_SIMD_H
 #define RESNET18_CONV_WINOGRAD_SIMD_H
 
@@ -240,22 +242,35 @@ static inline unsigned blocks_prepare_units(const r18_conv *conv) {
   return grid.rows * grid.blocks;
 }
 
-static inline float *blocks_panels(const r18_step *step, const r18_run *run, unsigned image) {
-  return (float *)(void *)(run->arena + step->work.offset + image * step->work.image);
+/* The transformed inputs of the pictures, `image` floats apart. */
+typedef struct {
+  float *first;
+  size_t image;
+} blocks_panels;
+
+static inline blocks_panels shared_panels(const r18_step *step, const r18_run *run) {
+  return (blocks_panels){(float *)(void *)(run->arena + step->work.offset), step->work.image / sizeof(float)};
 }
 
-/* A unit is one row of tiles and one vector of channels. */
+/* One row of tiles and one vector of channels. */
+__attribute__((always_inline)) static inline void blocks_transform(winograd_kind kind, const winograd_grid *grid,
+                                                                   const r18_step *step, const r18_run *run,
+                                                                   unsigned image, unsigned row, unsigned block,
+                                                                   const blocks_panels *panels) {
+  const int y = (int)(row * grid->outputs * kind_stride(kind));
+  const float *in = r18_at_f32(run, &step->in, image, y - 1, -1) + block * LANES;
+  const winograd_segment segment = grid_row(grid, row);
+  transform_segment(kind, grid, &segment, in, step->in.row / sizeof(float), step->in.channels, block,
+                    panels->first + image * panels->image);
+}
+
 __attribute__((always_inline)) static inline void
 blocks_prepare_kind(winograd_kind kind, const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
   const winograd_grid grid = grid_of_picture(kind, step->out.height, step->in.channels);
-  for (unsigned unit = begin; unit < end; unit++) {
-    const unsigned image = unit / step->units, row = unit % step->units / grid.blocks, block = unit % grid.blocks;
-    const int y = (int)(row * grid.outputs * kind_stride(kind));
-    const float *in = r18_at_f32(run, &step->in, image, y - 1, -1) + block * LANES;
-    const winograd_segment segment = grid_row(&grid, row);
-    transform_segment(kind, &grid, &segment, in, step->in.row / sizeof(float), step->in.channels, block,
-                      blocks_panels(step, run, image));
-  }
+  const blocks_panels panels = shared_panels(step, run);
+  for (unsigned unit = begin; unit < end; unit++)
+    blocks_transform(kind, &grid, step, run, unit / step->units, unit % step->units / grid.blocks, unit % grid.blocks,
+                     &panels);
 }
 
 static inline void blocks_prepare(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
@@ -276,60 +291,120 @@ static inline void blocks_prepare(const r18_step *step, const r18_run *run, unsi
 }
 
 /* All positions of all pictures that have the same weights, u of the rows and v of the columns. */
-static inline void multiply_shared(const winograd_grid *grid, unsigned u, unsigned v, unsigned wide,
-                                   const r18_step *step, const r18_run *run, const float *weights, float *products) {
+static inline void multiply_shared(const winograd_grid *grid, unsigned u, unsigned v, unsigned wide, unsigned batch,
+                                   const blocks_panels *panels, const float *weights, float *products) {
   for (unsigned i = 0; i < grid->points; i++)
     for (unsigned j = 0; j < grid->points; j++) {
       if (kind_weight_of(grid->kind, i) != u || kind_weight_of(grid->kind, j) != v)
         continue;
-      for (unsigned image = 0; image < run->batch; image++)
+      for (unsigned image = 0; image < batch; image++)
         panel_multiply(wide, grid_rows(grid, i) * grid_columns(grid, j), grid->blocks,
-                       blocks_panels(step, run, image) + grid->panel[i][j], weights,
+                       panels->first + image * panels->image + grid->panel[i][j], weights,
                        products + wide * (image * grid->product_size + grid->product[i][j]));
     }
 }
 
-__attribute__((always_inline)) static inline void blocks_run_kind(winograd_kind kind, const r18_step *step,
+/* The products of one block of output channels, first channel `channel`, for all pictures. */
+static inline void blocks_multiply(const winograd_grid *grid, unsigned wide, const r18_step *step, const r18_run *run,
+                                   unsigned channel, const blocks_panels *panels, float *products) {
+  const unsigned count = kind_weights(grid->kind), block = wide * LANES;
+  const float *weights = (const float *)(const void *)step->weights + step->out.channels;
+  weights += channel / block * block_weights(grid, wide);
+  for (unsigned u = 0, y = 0; u < count; u++)
+    for (unsigned v = 0; v < count; v++, y++, weights += grid->blocks * LANES * block) {
+      multiply_shared(grid, u, v, wide, run->batch, panels, weights, products);
+      for (unsigned image = 0; image < run->batch && y < step->out.height; image++) {
+        const winograd_target target = winograd_target_at(winograd_target_of(step, run, image), channel);
+        call_outputs(&target, y, 0, step->out.width, block);
+      }
+    }
+}
+
+__attribute__((always_inline)) static inline void blocks_finish(winograd_kind kind, const winograd_grid *grid,
+                                                                unsigned wide, const r18_step *step, const r18_run *run,
+                                                                unsigned channel, const float *products) {
+  for (unsigned image = 0; image < run->batch; image++) {
+    const winograd_target target = winograd_target_at(winograd_target_of(step, run, image), channel);
+    for (unsigned row = 0; row < grid->rows; row++) {
+      const winograd_segment segment = grid_row(grid, row);
+      finish_segment(kind, grid, wide, products + wide * image * grid->product_size, &segment, &target,
+                     row * grid->outputs, 0);
+    }
+  }
+}
+
+/* `apart`: the panels are this thread's own, in its scratch before the products. */
+__attribute__((always_inline)) static inline void blocks_run_kind(winograd_kind kind, bool apart, const r18_step *step,
                                                                   const r18_run *run, unsigned begin, unsigned end) {
   const winograd_grid grid = grid_of_picture(kind, step->out.height, step->in.channels);
   const unsigned wide = blocks_wide(step->out.height), block = wide * LANES;
-  float *products = (float *)(void *)run->scratch;
+  float *scratch = (float *)(void *)run->scratch;
+  const blocks_panels panels = apart ? (blocks_panels){scratch, grid.panel_size} : shared_panels(step, run);
+  float *products = apart ? scratch + run->batch * grid.panel_size : scratch;
+  for (unsigned image = 0; image < run->batch && apart && !run->continues; image++)
+    for (unsigned row = 0; row < grid.rows; row++)
+      for (unsigned i = 0; i < grid.blocks; i++)
+        blocks_transform(kind, &grid, step, run, image, row, i, &panels);
   for (unsigned unit = begin; unit < end; unit++) {
-    const float *weights = (const float *)(const void *)step->weights + step->out.channels;
-    weights += unit * block_weights(&grid, wide);
-    for (unsigned u = 0, y = 0; u < kind_weights(kind); u++)
-      for (unsigned v = 0; v < kind_weights(kind); v++, weights += grid.blocks * LANES * block) {
-        multiply_shared(&grid, u, v, wide, step, run, weights, products);
-        for (unsigned image = 0; image < run->batch && y < step->out.height; image++) {
-          const winograd_target target = winograd_target_at(winograd_target_of(step, run, image), unit * block);
-          call_outputs(&target, y, 0, step->out.width, block);
-        }
-        y++;
-      }
-    for (unsigned image = 0; image < run->batch; image++) {
-      const winograd_target target = winograd_target_at(winograd_target_of(step, run, image), unit * block);
-      for (unsigned row = 0; row < grid.rows; row++) {
-        const winograd_segment segment = grid_row(&grid, row);
-        finish_segment(kind, &grid, wide, products + wide * image * grid.product_size, &segment, &target,
-                       row * grid.outputs, 0);
-      }
-    }
+    blocks_multiply(&grid, wide, step, run, unit * block, &panels, products);
+    blocks_finish(kind, &grid, wide, step, run, unit * block, products);
   }
 }
 
 static inline void blocks_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
   switch (winograd_kind_of(step->out.height, step->stride)) {
   case STRIDE1_TILE4:
-    blocks_run_kind(STRIDE1_TILE4, step, run, begin, end);
+    blocks_run_kind(STRIDE1_TILE4, false, step, run, begin, end);
     break;
   case STRIDE1_TILE2:
-    blocks_run_kind(STRIDE1_TILE2, step, run, begin, end);
+    blocks_run_kind(STRIDE1_TILE2, false, step, run, begin, end);
     break;
   case STRIDE2_TILE4:
-    blocks_run_kind(STRIDE2_TILE4, step, run, begin, end);
+    blocks_run_kind(STRIDE2_TILE4, false, step, run, begin, end);
     break;
   case STRIDE2_TILE2:
-    blocks_run_kind(STRIDE2_TILE2, step, run, begin, end);
+    blocks_run_kind(STRIDE2_TILE2, false, step, run, begin, end);
+    break;
+  }
+}
+
+/* --- apart --- */
+
+enum { APART_MAX_THREADS = 3 };
+
+static inline bool apart_accepts_stride1_tile4(const r18_conv *conv) {
+  return blocks_accepts_stride1_tile4(conv) && conv->threads <= APART_MAX_THREADS;
+}
+
+static inline bool apart_accepts_stride1_tile2(const r18_conv *conv) {
+  return blocks_accepts_stride1_tile2(conv) && conv->threads <= APART_MAX_THREADS;
+}
+
+static inline bool apart_accepts_stride2_tile4(const r18_conv *conv) {
+  return blocks_accepts_stride2_tile4(conv) && conv->threads <= APART_MAX_THREADS;
+}
+
+static inline bool apart_accepts_stride2_tile2(const r18_conv *conv) {
+  return blocks_accepts_stride2_tile2(conv) && conv->threads <= APART_MAX_THREADS;
+}
+
+static inline size_t apart_scratch_bytes(const r18_conv *conv) {
+  return blocks_work_bytes(conv) * conv->max_batch + blocks_scratch_bytes(conv);
+}
+
+static inline void apart_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
+  switch (winograd_kind_of(step->out.height, step->stride)) {
+  case STRIDE1_TILE4:
+    blocks_run_kind(STRIDE1_TILE4, true, step, run, begin, end);
+    break;
+  case STRIDE1_TILE2:
+    blocks_run_kind(STRIDE1_TILE2, true, step, run, begin, end);
+    break;
+  case STRIDE2_TILE4:
+    blocks_run_kind(STRIDE2_TILE4, true, step, run, begin, end);
+    break;
+  case STRIDE2_TILE2:
+    blocks_run_kind(STRIDE2_TILE2, true, step, run, begin, end);
     break;
   }
 }

@@ -12,6 +12,10 @@ extern const r18_conv_kernel r18_conv_winograd4_stride2_avx512, r18_conv_winogra
 extern const r18_conv_kernel r18_conv_winograd4_groups_avx2, r18_conv_winograd4_stride2_groups_avx2,
     r18_conv_winograd4_avx2, r18_conv_winograd2_avx2;
 extern const r18_conv_kernel r18_conv_winograd4_stride2_avx2, r18_conv_winograd2_stride2_avx2;
+extern const r18_conv_kernel r18_conv_winograd4_apart_avx512, r18_conv_winograd2_apart_avx512,
+    r18_conv_winograd4_stride2_apart_avx512, r18_conv_winograd2_stride2_apart_avx512;
+extern const r18_conv_kernel r18_conv_winograd4_apart_avx2, r18_conv_winograd2_apart_avx2,
+    r18_conv_winograd4_stride2_apart_avx2, r18_conv_winograd2_stride2_apart_avx2;
 extern const r18_conv_kernel r18_conv_stem_avx512, r18_conv_stem_avx2;
 extern const r18_conv_kernel r18_conv_patches_rows_avx512, r18_conv_patches_avx512, r18_conv_patches_rows_avx2,
     r18_conv_patches_avx2;
@@ -24,6 +28,10 @@ const r18_conv_kernel *const r18_conv_kernels_f32[] = {
     &r18_conv_stem_avx512,
     &r18_conv_winograd4_groups_avx512,
     &r18_conv_winograd4_stride2_groups_avx512,
+    &r18_conv_winograd4_apart_avx512,
+    &r18_conv_winograd2_apart_avx512,
+    &r18_conv_winograd4_stride2_apart_avx512,
+    &r18_conv_winograd2_stride2_apart_avx512,
     &r18_conv_winograd4_avx512,
     &r18_conv_winograd2_avx512,
     &r18_conv_winograd4_stride2_avx512,
@@ -33,6 +41,10 @@ const r18_conv_kernel *const r18_conv_kernels_f32[] = {
     &r18_conv_stem_avx2,
     &r18_conv_winograd4_groups_avx2,
     &r18_conv_winograd4_stride2_groups_avx2,
+    &r18_conv_winograd4_apart_avx2,
+    &r18_conv_winograd2_apart_avx2,
+    &r18_conv_winograd4_stride2_apart_avx2,
+    &r18_conv_winograd2_stride2_apart_avx2,
     &r18_conv_winograd4_avx2,
     &r18_conv_winograd2_avx2,
     &r18_conv_winograd4_stride2_avx2,

@@ -28,7 +28,8 @@ typedef struct {
 /* What a kernel may touch while it runs. */
 typedef struct {
   unsigned char *arena;
-  unsigned char *scratch; /* this thread's own, step->scratch bytes, 64-byte aligned; contents undefined */
+  unsigned char *scratch; /* this thread's own, step->scratch bytes, 64-byte aligned; contents undefined, unless */
+  bool continues;         /* it is as this thread's last call for the same step of the same run left it */
   unsigned batch;         /* pictures in this run, 1..max_batch of the plan */
   const uint8_t *rgb;     /* the input pictures; NULL when normalised floats were put into the arena instead */
   float *logits;          /* batch x classes */

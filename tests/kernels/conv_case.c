@@ -130,9 +130,11 @@ void conv_case_free(conv_case *c) {
 
 static void run_step(const conv_case *c, const r18_step *step, unsigned total, unsigned piece, bool backwards) {
   const unsigned pieces = (total + piece - 1) / piece;
+  r18_run run = c->run;
   for (unsigned i = 0; i < pieces; i++) {
     const unsigned begin = (backwards ? pieces - 1 - i : i) * piece;
-    step->run(step, &c->run, begin, begin + piece < total ? begin + piece : total);
+    step->run(step, &run, begin, begin + piece < total ? begin + piece : total);
+    run.continues = true;
   }
 }
 
