@@ -15,7 +15,9 @@ const command bench_command = {
     .arguments = "",
     .summary = "Time the forward pass",
     .help = "Times the way from a 224x224 picture to the logits, on a made-up picture, after 15\n"
-            "runs to warm up. With --batch N a time is that of N pictures in one call.\n\n"
+            "runs to warm up. With --batch N a time is that of N pictures in one call.\n"
+            "GFLOP/s count the operations of the direct convolution; Winograd does fewer, so its\n"
+            "steps can exceed the processor's peak.\n\n"
             "Examples:\n"
             "  resnet18 bench --threads 1\n"
             "  resnet18 bench --precision fp32 --threads 2 --runs 200 --json\n"

@@ -31,6 +31,7 @@ __attribute__((target("avx512f"))) static float fp32_avx512(void) {
   for (int i = 0; i < CHAINS; i++)
     a[i] = _mm512_set1_ps((float)i);
   for (int turn = 0; turn < TURNS; turn++)
+#pragma GCC unroll 12 /* else the accumulators live in memory */
     for (int i = 0; i < CHAINS; i++) {
       a[i] = _mm512_fmadd_ps(a[i], x, x);
       KEEP(a[i], "v");
@@ -45,6 +46,7 @@ __attribute__((target("avx2,fma"))) static float fp32_avx2(void) {
   for (int i = 0; i < CHAINS; i++)
     a[i] = _mm256_set1_ps((float)i);
   for (int turn = 0; turn < TURNS; turn++)
+#pragma GCC unroll 12 /* else the accumulators live in memory */
     for (int i = 0; i < CHAINS; i++) {
       a[i] = _mm256_fmadd_ps(a[i], x, x);
       KEEP(a[i], "x");
@@ -59,6 +61,7 @@ __attribute__((target("avx512f,avx512vnni"))) static float int8_avx512vnni(void)
   for (int i = 0; i < CHAINS; i++)
     a[i] = _mm512_set1_epi32(i);
   for (int turn = 0; turn < TURNS; turn++)
+#pragma GCC unroll 12 /* else the accumulators live in memory */
     for (int i = 0; i < CHAINS; i++) {
       a[i] = _mm512_dpbusd_epi32(a[i], x, x);
       KEEP(a[i], "v");
@@ -74,6 +77,7 @@ __attribute__((target("avx2"))) static float int8_avx2(void) {
   for (int i = 0; i < CHAINS; i++)
     a[i] = _mm256_set1_epi32(i);
   for (int turn = 0; turn < TURNS; turn++)
+#pragma GCC unroll 12 /* else the accumulators live in memory */
     for (int i = 0; i < CHAINS; i++) {
       __m256i y = x;
       KEEP(y, "x");
@@ -90,6 +94,7 @@ static float fp32_neon(void) {
   for (int i = 0; i < CHAINS; i++)
     a[i] = vdupq_n_f32((float)i);
   for (int turn = 0; turn < TURNS; turn++)
+#pragma GCC unroll 12 /* else the accumulators live in memory */
     for (int i = 0; i < CHAINS; i++) {
       a[i] = vfmaq_f32(x, a[i], x);
       KEEP(a[i], "w");
