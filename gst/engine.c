@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What weights, labels and threads come to. */
 #include "engine.h"
+#include "groups.h"
 
 static gboolean open_parts(GstResnet18Engine *engine, const GstResnet18Settings *settings, const gchar **property,
                            resnet18_error *error) {
@@ -16,6 +17,7 @@ static gboolean open_parts(GstResnet18Engine *engine, const GstResnet18Settings 
   *property = "labels";
   if (resnet18_labels_load(settings->labels, engine->classes, &engine->labels, error) != RESNET18_OK)
     return FALSE;
+  engine->groups = gst_resnet18_groups_of_labels(engine->labels, engine->classes);
   engine->stream = gst_resnet18_stream_new(engine->pool);
   return TRUE;
 }
@@ -38,6 +40,7 @@ void gst_resnet18_engine_close(GstResnet18Engine *engine) {
   resnet18_labels_unref(engine->labels);
   if (engine->pool)
     gst_resnet18_pool_release(engine->pool);
+  g_free(engine->groups);
   g_free(engine->source);
   g_free(engine->weights_path);
   g_free(engine->labels_path);

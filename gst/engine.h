@@ -14,7 +14,8 @@ typedef struct {
   GstResnet18Pool *pool;
   GstResnet18Stream *stream;
   resnet18_labels *labels;
-  gchar *source; /* of the weights, in UTF-8 */
+  guint8 *groups; /* of each class */
+  gchar *source;  /* of the weights, in UTF-8 */
   gsize classes;
   gchar *weights_path, *labels_path; /* as the properties had them */
 } GstResnet18Engine;

@@ -21,14 +21,17 @@
  * ]| Every tenth frame of a film; a message whenever the best class changes.
  */
 #include "gstresnet18classify.h"
+#include "cam.h"
 #include "engine.h"
 #include "frame.h"
+#include "groups.h"
 #include "loader.h"
 #include "messages.h"
 #include "metadata.h"
 #include "overlay.h"
 #include "result.h"
 #include "stats.h"
+#include "still.h"
 
 #include <string.h>
 
@@ -64,6 +67,7 @@ struct _GstResnet18Classify {
   GstResnet18Settings settings;
   GstResnet18Engine *engine; /* between start and stop; the streaming thread reads it without the lock */
   GstResnet18Loader *loader; /* between start and stop */
+  GstClockTime earliest;     /* running time before which frames come too late downstream */
   gboolean interrupted;      /* a flush or a stop is going on: nobody may wait for a result */
   GstClockTime latency;      /* declared in the sync mode */
 
@@ -83,6 +87,7 @@ struct _GstResnet18Classify {
   GstResnet18Overlay *overlay; /* made when first needed */
   gboolean overlay_stale;      /* the result or the style is not the one it shows */
   Found found;
+  GstResnet18Still still;
   Moment last;
   guint64 frames;      /* since the last break in the stream */
   GstClockTime due_at; /* not before, for max-rate; in running time, or monotonic where there is none */
@@ -160,11 +165,19 @@ static void forget_result(GstResnet18Classify *self) {
   self->overlay_stale = TRUE;
 }
 
+static void set_earliest(GstResnet18Classify *self, GstClockTime earliest) {
+  GST_OBJECT_LOCK(self);
+  self->earliest = earliest;
+  GST_OBJECT_UNLOCK(self);
+}
+
 /* After a flush, a new segment or new caps: nothing from before may reach what comes. */
 static void forget_past(GstResnet18Classify *self) {
   if (self->engine)
     gst_resnet18_stats_count(self->stats, GST_RESNET18_DROPPED, gst_resnet18_stream_flush(self->engine->stream));
   g_hash_table_remove_all(self->tracks);
+  gst_resnet18_still_clear(&self->still);
+  set_earliest(self, GST_CLOCK_TIME_NONE);
   forget_result(self);
   self->frames = 0;
   self->due_at = GST_CLOCK_TIME_NONE;
@@ -353,8 +366,27 @@ static GstClockTime age_of(const Found *found, const Moment *moment) {
   return moment->entered > found->entered ? moment->entered - found->entered : 0;
 }
 
+/* What a result says only on request. */
+typedef struct {
+  const gchar *group;
+  gdouble group_score;
+  gboolean has_cam;
+  gfloat cam[GST_RESNET18_CAM_CELLS];
+} Extras;
+
+static void find_extras(GstResnet18Classify *self, const GstResnet18Job *job, guint picture,
+                        const GstResnet18Verdict *verdict, const gfloat *scores, Extras *extras) {
+  extras->group = NULL;
+  if (self->now.groups)
+    extras->group = gst_resnet18_groups_best(self->engine->groups, scores, self->engine->classes, &extras->group_score);
+  extras->has_cam = self->now.cam && job->want_features && verdict->n_best > 0;
+  if (extras->has_cam)
+    gst_resnet18_cam(gst_resnet18_pool_model(self->engine->pool), verdict->best[0].index,
+                     job->features + (gsize)picture * GST_RESNET18_CAM_CELLS * RESNET18_FEATURES, extras->cam);
+}
+
 static GstStructure *make_result(GstResnet18Classify *self, const GstResnet18Job *job, const GstResnet18Region *region,
-                                 const GstResnet18Verdict *verdict, GstClockTime age) {
+                                 const GstResnet18Verdict *verdict, const Extras *extras, GstClockTime age) {
   GstResnet18ResultFields fields = {.model = self->engine->source,
                                     .pts = job->pts,
                                     .running_time = job->running_time,
@@ -374,7 +406,10 @@ static GstStructure *make_result(GstResnet18Classify *self, const GstResnet18Job
                                     .uncertainty = verdict->uncertainty,
                                     .unknown = verdict->unknown,
                                     .event = verdict->event,
-                                    .previous = verdict->has_previous ? &verdict->previous : NULL};
+                                    .previous = verdict->has_previous ? &verdict->previous : NULL,
+                                    .group = extras->group,
+                                    .group_score = extras->group_score,
+                                    .cam = extras->has_cam ? extras->cam : NULL};
   return gst_resnet18_result_new(&fields);
 }
 
@@ -415,9 +450,12 @@ static void take_picture(GstResnet18Classify *self, const GstResnet18Job *job, g
   const GstResnet18Region *region = &job->regions.region[i];
   GstClockTime time = GST_CLOCK_TIME_IS_VALID(job->running_time) ? job->running_time : job->entered;
   gint64 key = key_of(self, job, region, before);
+  GstResnet18Track *track = track_of(self, key);
   GstResnet18Verdict verdict;
-  gst_resnet18_track_update(track_of(self, key), &self->now, job->logits + i * self->engine->classes, time, &verdict);
-  self->found.result[i] = make_result(self, job, region, &verdict, age);
+  Extras extras;
+  gst_resnet18_track_update(track, &self->now, job->logits + i * self->engine->classes, time, &verdict);
+  find_extras(self, job, i, &verdict, gst_resnet18_track_scores(track), &extras);
+  self->found.result[i] = make_result(self, job, region, &verdict, &extras, age);
   self->found.track[i] = key;
   self->found.regions.region[i] = *region;
   self->found.regions.n = i + 1;
@@ -429,6 +467,7 @@ static void take_result(GstResnet18Classify *self, const GstResnet18Job *job, co
   forget_result(self);
   self->found.running_time = job->running_time;
   self->found.entered = job->entered;
+  self->still.answered = TRUE;
   gst_resnet18_stats_count(self->stats, GST_RESNET18_CLASSIFIED, 1);
   gst_resnet18_stats_time(self->stats, GST_RESNET18_LATENCY, job->finished - job->entered);
   for (guint i = 0; i < job->n_pictures; i++)
@@ -459,11 +498,24 @@ static gboolean rate_allows(GstResnet18Classify *self, const Moment *moment) {
   return TRUE;
 }
 
-static gboolean is_due(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment) {
+/* Whether downstream has said that frames of this time come too late. */
+static gboolean is_late(GstResnet18Classify *self, const Moment *moment) {
+  GstClockTime earliest;
+  GST_OBJECT_LOCK(self);
+  earliest = self->earliest;
+  GST_OBJECT_UNLOCK(self);
+  return GST_CLOCK_TIME_IS_VALID(earliest) && GST_CLOCK_TIME_IS_VALID(moment->running_time) &&
+         moment->running_time <= earliest;
+}
+
+/* What becomes of the frame: GST_RESNET18_CLASSIFIED if it is due, else what it counts as. */
+static GstResnet18Count decide(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment) {
   guint64 n = self->frames++;
-  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP))
-    return FALSE;
-  return n % self->now.interval == 0 && rate_allows(self, moment);
+  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) || n % self->now.interval != 0)
+    return GST_RESNET18_SKIPPED;
+  if (is_late(self, moment))
+    return GST_RESNET18_LATE;
+  return rate_allows(self, moment) ? GST_RESNET18_CLASSIFIED : GST_RESNET18_SKIPPED;
 }
 
 /* Once for each caps, not for each frame. */
@@ -503,7 +555,7 @@ static GstResnet18Job *read_mapped(GstResnet18Classify *self, GstBuffer *buffer,
       *error = (resnet18_error){RESNET18_ERROR_ARGUMENT, "property \"roi\": the part lies outside the frame"};
     return NULL;
   }
-  job = gst_resnet18_stream_obtain(self->engine->stream, regions.n, FALSE);
+  job = gst_resnet18_stream_obtain(self->engine->stream, regions.n, self->now.cam);
   job->regions = regions;
   if (read_regions(self, job, error))
     return job;
@@ -519,6 +571,37 @@ static GstResnet18Job *read_frame(GstResnet18Classify *self, GstBuffer *buffer, 
   job = read_mapped(self, buffer, error);
   gst_resnet18_frame_unmap(self->frame);
   return job;
+}
+
+static void renew_time(GstStructure *result, const gchar *field, GstClockTime time) {
+  if (GST_CLOCK_TIME_IS_VALID(time))
+    gst_structure_set(result, field, G_TYPE_UINT64, time, NULL);
+  else
+    gst_structure_remove_field(result, field);
+}
+
+/* The last result is this frame's too. Where it has not come yet, it will come with its own frame's times. */
+static void reuse(GstResnet18Classify *self, const Moment *moment) {
+  GstStructure *result = self->found.result[0];
+  gst_resnet18_stats_count(self->stats, GST_RESNET18_REUSED, 1);
+  if (!self->still.answered || self->found.regions.n != 1)
+    return;
+  renew_time(result, "pts", moment->pts);
+  renew_time(result, "running-time", moment->running_time);
+  renew_time(result, "stream-time", moment->stream_time);
+  renew_time(result, "duration", moment->duration);
+  gst_structure_remove_fields(result, "event", "previous", NULL);
+  self->found.running_time = moment->running_time;
+  self->found.entered = moment->entered;
+}
+
+static gboolean is_still(GstResnet18Classify *self, const GstResnet18Job *job) {
+  if (self->now.static_threshold <= 0)
+    return FALSE;
+  if (gst_resnet18_still_is_same(&self->still, job, self->now.static_threshold))
+    return TRUE;
+  gst_resnet18_still_keep(&self->still, job);
+  return FALSE;
 }
 
 static void submit(GstResnet18Classify *self, GstResnet18Job *job, const Moment *moment) {
@@ -538,6 +621,11 @@ static void classify(GstResnet18Classify *self, GstBuffer *buffer, const Moment 
     if (error.status != RESNET18_OK)
       complain(self, &error);
     gst_resnet18_stats_count(self->stats, GST_RESNET18_SKIPPED, 1);
+    return;
+  }
+  if (is_still(self, job)) {
+    gst_resnet18_stream_recycle(self->engine->stream, job);
+    reuse(self, moment);
     return;
   }
   submit(self, job, moment);
@@ -646,15 +734,17 @@ static GstFlowReturn gst_resnet18_classify_transform_ip(GstBaseTransform *trans,
   GstResnet18Classify *self = GST_RESNET18_CLASSIFY(trans);
   GstResnet18Engine *replacement = gst_resnet18_loader_take(self->loader);
   Moment moment = moment_of(self, buffer);
+  GstResnet18Count fate;
   if (replacement)
     replace_engine(self, replacement);
   self->last = moment;
   gst_resnet18_stats_count(self->stats, GST_RESNET18_FRAMES, 1);
   collect_results(self, &moment);
-  if (is_due(self, buffer, &moment))
+  fate = decide(self, buffer, &moment);
+  if (fate == GST_RESNET18_CLASSIFIED)
     classify(self, buffer, &moment);
   else
-    gst_resnet18_stats_count(self->stats, GST_RESNET18_SKIPPED, 1);
+    gst_resnet18_stats_count(self->stats, fate, 1);
   show(self, buffer, &moment);
   gst_resnet18_stats_time(self->stats, GST_RESNET18_BUFFER_TIME, gst_resnet18_now() - moment.entered);
   return GST_FLOW_OK;
@@ -688,10 +778,23 @@ static gboolean gst_resnet18_classify_sink_event(GstBaseTransform *trans, GstEve
   return GST_BASE_TRANSFORM_CLASS(gst_resnet18_classify_parent_class)->sink_event(trans, event);
 }
 
+/* Frames up to the time that the late one's would have had to be; the same rule as GstBaseTransform's own. */
+static void heed_qos(GstResnet18Classify *self, GstEvent *event) {
+  GstClockTimeDiff diff;
+  GstClockTime timestamp;
+  gst_event_parse_qos(event, NULL, NULL, &diff, &timestamp);
+  if (!GST_CLOCK_TIME_IS_VALID(timestamp) || (diff < 0 && (GstClockTime)-diff > timestamp))
+    set_earliest(self, GST_CLOCK_TIME_NONE);
+  else
+    set_earliest(self, timestamp + (GstClockTime)diff);
+}
+
 static gboolean gst_resnet18_classify_src_event(GstBaseTransform *trans, GstEvent *event) {
   GstResnet18Classify *self = GST_RESNET18_CLASSIFY(trans);
   if (GST_EVENT_TYPE(event) == GST_EVENT_RECONFIGURE)
     g_atomic_int_set(&self->overlay_outdated, TRUE);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS)
+    heed_qos(self, event);
   return GST_BASE_TRANSFORM_CLASS(gst_resnet18_classify_parent_class)->src_event(trans, event);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The result on the picture. */
 #include "overlay.h"
+#include "cam.h"
 #include "resnet18meta.h"
 
 #include <pango/pangocairo.h>
@@ -19,6 +20,8 @@
 #define GAP 1.1
 #define RADIUS 0.55
 #define BAR 0.12
+/* Pixels across a heat map, which is then stretched. */
+#define HEAT_SIDE 112
 
 typedef struct {
   gchar *label;
@@ -31,6 +34,9 @@ typedef struct {
   guint n_lines;
   gboolean regional;
   GstVideoRectangle region; /* pixels */
+  gboolean has_cam;
+  gfloat cam[GST_RESNET18_CAM_CELLS];
+  GstVideoRectangle cam_area;
 } Panel;
 
 struct _GstResnet18Overlay {
@@ -89,10 +95,22 @@ static guint percent_of(gdouble score) {
   return (guint)(CLAMP(score, 0.0, 1.0) * 100.0 + 0.5);
 }
 
-static Panel describe(const GstStructure *result, const GstResnet18Region *region, guint top) {
+/* Whether the result has a map, which is copied. */
+static gboolean read_cam(const GstStructure *result, gfloat *cam) {
+  const GValue *array = gst_structure_get_value(result, "cam");
+  if (!array || gst_value_array_get_size(array) != GST_RESNET18_CAM_CELLS)
+    return FALSE;
+  for (guint i = 0; i < GST_RESNET18_CAM_CELLS; i++)
+    cam[i] = (gfloat)g_value_get_double(gst_value_array_get_value(array, i));
+  return TRUE;
+}
+
+static Panel describe(const GstStructure *result, const GstResnet18Region *region, const GstResnet18Settings *s) {
   Panel panel = {.regional = region->source >= GST_RESNET18_REGION_META,
                  .region = {region->x, region->y, region->w, region->h}};
-  panel.n_lines = MIN(gst_resnet18_result_get_n_classes(result), panel.regional ? 1 : top);
+  panel.n_lines = MIN(gst_resnet18_result_get_n_classes(result), panel.regional ? 1 : s->overlay_top);
+  panel.has_cam = s->cam && read_cam(result, panel.cam);
+  panel.cam_area = gst_resnet18_cam_area(&panel.region, s->crop);
   for (guint i = 0; i < panel.n_lines; i++) {
     GstResnet18Class c;
     gst_resnet18_result_get_class(result, i, &c);
@@ -105,6 +123,9 @@ static gboolean same_panel(const Panel *a, const Panel *b) {
   if (a->n_lines != b->n_lines || a->regional != b->regional)
     return FALSE;
   if (a->regional && memcmp(&a->region, &b->region, sizeof a->region) != 0)
+    return FALSE;
+  if (a->has_cam != b->has_cam || (a->has_cam && memcmp(a->cam, b->cam, sizeof a->cam) != 0) ||
+      memcmp(&a->cam_area, &b->cam_area, sizeof a->cam_area) != 0)
     return FALSE;
   for (guint i = 0; i < a->n_lines; i++)
     if (a->line[i].percent != b->line[i].percent || strcmp(a->line[i].label, b->line[i].label) != 0)
@@ -128,7 +149,7 @@ void gst_resnet18_overlay_set_results(GstResnet18Overlay *o, GstStructure *const
   gboolean same = same_style(o, s) && o->n_panels == regions->n;
   Panel panel[GST_RESNET18_MAX_REGIONS];
   for (guint i = 0; i < regions->n; i++) {
-    panel[i] = describe(results[i], &regions->region[i], s->overlay_top);
+    panel[i] = describe(results[i], &regions->region[i], s);
     same = same && same_panel(&panel[i], &o->panel[i]);
   }
   if (same)
@@ -338,17 +359,23 @@ static void position_of(GstResnet18Position position, gint *horizontal, gint *ve
   *vertical = table[position][1];
 }
 
-/* Takes the surface. */
-static void add_surface(const GstResnet18Overlay *o, cairo_surface_t *surface, gint x, gint y,
-                        GstVideoOverlayComposition *composition) {
+/* Takes the surface, which is stretched to the rectangle. */
+static void add_stretched(const GstResnet18Overlay *o, cairo_surface_t *surface, const GstVideoRectangle *to,
+                          GstVideoOverlayComposition *composition) {
   GstBuffer *pixels = pixels_of(o, surface);
   GstVideoOverlayRectangle *rectangle = gst_video_overlay_rectangle_new_raw(
-      pixels, x, y, cairo_image_surface_get_width(surface), cairo_image_surface_get_height(surface),
+      pixels, to->x, to->y, (guint)to->w, (guint)to->h,
       wants_ayuv(o) ? GST_VIDEO_OVERLAY_FORMAT_FLAG_NONE : GST_VIDEO_OVERLAY_FORMAT_FLAG_PREMULTIPLIED_ALPHA);
   gst_video_overlay_composition_add_rectangle(composition, rectangle);
   gst_video_overlay_rectangle_unref(rectangle);
   gst_buffer_unref(pixels);
   cairo_surface_destroy(surface);
+}
+
+static void add_surface(const GstResnet18Overlay *o, cairo_surface_t *surface, gint x, gint y,
+                        GstVideoOverlayComposition *composition) {
+  const GstVideoRectangle to = {x, y, cairo_image_surface_get_width(surface), cairo_image_surface_get_height(surface)};
+  add_stretched(o, surface, &to, composition);
 }
 
 static void add_bar(const GstResnet18Overlay *o, gint x, gint y, gint w, gint h,
@@ -376,6 +403,52 @@ static void add_outline(const GstResnet18Overlay *o, const GstVideoRectangle *r,
   add_bar(o, r->x + r->w - thick, r->y + thick, thick, r->h - 2 * thick, composition);
 }
 
+/* The map at a point, 0..1 across, between the middles of the cells. */
+static gdouble cam_at(const gfloat *cam, gdouble x, gdouble y) {
+  const gint side = GST_RESNET18_CAM_SIDE;
+  const gdouble cx = CLAMP(x * side - 0.5, 0, side - 1), cy = CLAMP(y * side - 0.5, 0, side - 1);
+  const gint x0 = MIN((gint)cx, side - 2), y0 = MIN((gint)cy, side - 2);
+  const gdouble fx = cx - x0, fy = cy - y0;
+  const gfloat *c = cam + y0 * side + x0;
+  return (c[0] * (1 - fx) + c[1] * fx) * (1 - fy) + (c[side] * (1 - fx) + c[side + 1] * fx) * fy;
+}
+
+/* From clear over violet and red to yellow; alpha multiplied in. */
+static guint32 heat(gdouble v) {
+  const gdouble alpha = 0.6 * MIN(1.0, v * 1.4);
+  const gdouble r = MIN(1.0, 0.25 + 1.4 * v), g = CLAMP(1.9 * v - 0.95, 0.0, 0.92),
+                b = CLAMP(0.75 - 1.1 * v, 0.0, 0.75);
+  return (guint32)(alpha * 255 + 0.5) << 24 | (guint32)(r * alpha * 255 + 0.5) << 16 |
+         (guint32)(g * alpha * 255 + 0.5) << 8 | (guint32)(b * alpha * 255 + 0.5);
+}
+
+/* What of the map lies on the region. */
+static void add_cam(const GstResnet18Overlay *o, const Panel *panel, GstVideoOverlayComposition *composition) {
+  const GstVideoRectangle *area = &panel->cam_area, *r = &panel->region;
+  const gint left = MAX(area->x, r->x), right = MIN(area->x + area->w, r->x + r->w);
+  const gint top = MAX(area->y, r->y), bottom = MIN(area->y + area->h, r->y + r->h);
+  const GstVideoRectangle to = {left, top, right - left, bottom - top};
+  const gint width = MIN(to.w, HEAT_SIDE), height = MIN(to.h, HEAT_SIDE);
+  cairo_surface_t *surface;
+  guint8 *pixels;
+  gfloat least = 1;
+  if (width < 2 || height < 2)
+    return;
+  for (guint i = 0; i < GST_RESNET18_CAM_CELLS; i++)
+    least = MIN(least, panel->cam[i]);
+  surface = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, width, height);
+  pixels = cairo_image_surface_get_data(surface);
+  for (gint y = 0; y < height; y++)
+    for (gint x = 0; x < width; x++) {
+      const gdouble px = left + (x + 0.5) * to.w / width, py = top + (y + 0.5) * to.h / height;
+      const gdouble v = cam_at(panel->cam, (px - area->x) / area->w, (py - area->y) / area->h);
+      const guint32 argb = heat(least < 1 ? (v - least) / (1 - least) : 0);
+      memcpy(pixels + y * cairo_image_surface_get_stride(surface) + x * 4, &argb, sizeof argb);
+    }
+  cairo_surface_mark_dirty(surface);
+  add_stretched(o, surface, &to, composition);
+}
+
 static void add_panel(GstResnet18Overlay *o, const Panel *panel, GstVideoOverlayComposition *composition) {
   gint horizontal, vertical;
   gdouble x, y;
@@ -396,6 +469,9 @@ static void add_panel(GstResnet18Overlay *o, const Panel *panel, GstVideoOverlay
 
 static GstVideoOverlayComposition *compose(GstResnet18Overlay *o) {
   GstVideoOverlayComposition *composition = gst_video_overlay_composition_new(NULL);
+  for (guint i = 0; i < o->n_panels; i++)
+    if (o->panel[i].has_cam)
+      add_cam(o, &o->panel[i], composition);
   for (guint i = 0; i < o->n_panels; i++)
     add_panel(o, &o->panel[i], composition);
   return composition;

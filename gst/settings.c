@@ -19,11 +19,14 @@ enum {
   PROP_THRESHOLD,
   PROP_SMOOTHING,
   PROP_HYSTERESIS,
+  PROP_GROUPS,
+  PROP_STATIC_THRESHOLD,
   PROP_OVERLAY,
   PROP_OVERLAY_POSITION,
   PROP_OVERLAY_FONT,
   PROP_OVERLAY_COLOR,
   PROP_OVERLAY_TOP,
+  PROP_CAM,
   PROP_ATTACH_META,
   PROP_POST_MESSAGES
 };
@@ -39,6 +42,9 @@ enum {
 #define DEFAULT_THRESHOLD 0.0f
 #define DEFAULT_SMOOTHING 0
 #define DEFAULT_HYSTERESIS 0.0f
+#define DEFAULT_GROUPS FALSE
+#define DEFAULT_STATIC_THRESHOLD 0.0f
+#define DEFAULT_CAM FALSE
 #define DEFAULT_OVERLAY FALSE
 #define DEFAULT_OVERLAY_POSITION GST_RESNET18_POSITION_BOTTOM_LEFT
 #define DEFAULT_OVERLAY_FONT "Sans"
@@ -133,6 +139,9 @@ void gst_resnet18_settings_init(GstResnet18Settings *s) {
                              .threshold = DEFAULT_THRESHOLD,
                              .smoothing = DEFAULT_SMOOTHING,
                              .hysteresis = DEFAULT_HYSTERESIS,
+                             .groups = DEFAULT_GROUPS,
+                             .static_threshold = DEFAULT_STATIC_THRESHOLD,
+                             .cam = DEFAULT_CAM,
                              .overlay = DEFAULT_OVERLAY,
                              .overlay_position = DEFAULT_OVERLAY_POSITION,
                              .overlay_font = g_strdup(DEFAULT_OVERLAY_FONT),
@@ -216,6 +225,15 @@ static void install_flow(GObjectClass *c) {
                                                     gst_resnet18_crop_get_type(), DEFAULT_CROP, IN_PLAYING));
 }
 
+static void install_still(GObjectClass *c) {
+  g_object_class_install_property(
+      c, PROP_STATIC_THRESHOLD,
+      g_param_spec_float("static-threshold", "Static threshold",
+                         "Frames whose 224x224 picture differs from the last classified one by less than this, as mean "
+                         "of the absolute differences in levels of 255, take over its result (0 = off)",
+                         0.0f, 255.0f, DEFAULT_STATIC_THRESHOLD, IN_PLAYING));
+}
+
 static void install_region(GObjectClass *c) {
   g_object_class_install_property(
       c, PROP_ROI,
@@ -251,6 +269,13 @@ static void install_result(GObjectClass *c) {
                          "to take its place, and how far below the threshold the current one may fall before it leaves",
                          0.0f, 1.0f, DEFAULT_HYSTERESIS, IN_PLAYING));
   g_object_class_install_property(
+      c, PROP_GROUPS,
+      g_param_spec_boolean(
+          "groups", "Groups",
+          "Also report the coarse group (dog, bird, vehicle, food ...) with the largest sum of scores; "
+          "needs labels with WordNet ids",
+          DEFAULT_GROUPS, IN_PLAYING));
+  g_object_class_install_property(
       c, PROP_ATTACH_META,
       g_param_spec_boolean("attach-meta", "Attach meta",
                            "Attach the result to the buffers: custom meta GstResnet18Result, and GstAnalyticsClsMtd "
@@ -263,10 +288,11 @@ static void install_result(GObjectClass *c) {
                                                     gst_resnet18_post_get_type(), DEFAULT_POST_MESSAGES, IN_PLAYING));
   g_object_class_install_property(
       c, PROP_STATS,
-      g_param_spec_boxed("stats", "Statistics",
-                         "Counts since the element started (frames, classified, skipped, dropped, reused), times in "
-                         "ns (latency-*, buffer-time-*), queue, model, precision, kernels, threads",
-                         GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+      g_param_spec_boxed(
+          "stats", "Statistics",
+          "Counts since the element started (frames, classified, skipped, late, dropped, reused), times in "
+          "ns (latency-*, buffer-time-*), queue, model, precision, kernels, threads",
+          GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
 static void install_overlay(GObjectClass *c) {
@@ -293,11 +319,18 @@ static void install_overlay(GObjectClass *c) {
                                   g_param_spec_uint("overlay-top", "Overlay top",
                                                     "Classes that are shown, at most; top-k limits them too", 1,
                                                     GST_RESNET18_MAX_TOP_K, DEFAULT_OVERLAY_TOP, IN_PLAYING));
+  g_object_class_install_property(
+      c, PROP_CAM,
+      g_param_spec_boolean("cam", "Class activation map",
+                           "Show in the overlay where the best class is, as a translucent heat map, and add it to the "
+                           "result as 7x7 numbers",
+                           DEFAULT_CAM, IN_PLAYING));
 }
 
 void gst_resnet18_settings_install(GObjectClass *object_class) {
   install_model(object_class);
   install_flow(object_class);
+  install_still(object_class);
   install_region(object_class);
   install_result(object_class);
   install_overlay(object_class);
@@ -371,6 +404,15 @@ gboolean gst_resnet18_settings_set(GstResnet18Settings *s, guint id, const GValu
     return TRUE;
   case PROP_HYSTERESIS:
     s->hysteresis = g_value_get_float(value);
+    return TRUE;
+  case PROP_GROUPS:
+    s->groups = g_value_get_boolean(value);
+    return TRUE;
+  case PROP_STATIC_THRESHOLD:
+    s->static_threshold = g_value_get_float(value);
+    return TRUE;
+  case PROP_CAM:
+    s->cam = g_value_get_boolean(value);
     return TRUE;
   case PROP_OVERLAY:
     s->overlay = g_value_get_boolean(value);
@@ -448,6 +490,15 @@ gboolean gst_resnet18_settings_get(const GstResnet18Settings *s, guint id, GValu
     return TRUE;
   case PROP_HYSTERESIS:
     g_value_set_float(value, s->hysteresis);
+    return TRUE;
+  case PROP_GROUPS:
+    g_value_set_boolean(value, s->groups);
+    return TRUE;
+  case PROP_STATIC_THRESHOLD:
+    g_value_set_float(value, s->static_threshold);
+    return TRUE;
+  case PROP_CAM:
+    g_value_set_boolean(value, s->cam);
     return TRUE;
   case PROP_OVERLAY:
     g_value_set_boolean(value, s->overlay);

@@ -51,11 +51,14 @@ typedef struct {
   gfloat threshold;
   GstClockTime smoothing;
   gfloat hysteresis;
+  gboolean groups;
+  gfloat static_threshold; /* levels of 255 */
   gboolean overlay;
   GstResnet18Position overlay_position;
   gchar *overlay_font;
   guint overlay_color; /* 0xAARRGGBB */
   guint overlay_top;
+  gboolean cam;
   gboolean attach_meta;
   GstResnet18Post post_messages;
 } GstResnet18Settings;

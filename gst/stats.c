@@ -64,7 +64,8 @@ static void set_times(GstStructure *structure, Times *times, const gchar *p50, c
 }
 
 GstStructure *gst_resnet18_stats_to_structure(GstResnet18Stats *stats) {
-  static const gchar *const names[GST_RESNET18_N_COUNTS] = {"frames", "classified", "skipped", "dropped", "reused"};
+  static const gchar *const names[GST_RESNET18_N_COUNTS] = {"frames", "classified", "skipped",
+                                                            "late",   "dropped",    "reused"};
   GstStructure *structure = gst_structure_new_empty("resnet18-stats");
   GstResnet18Stats *copy = gst_resnet18_stats_new();
   g_mutex_lock(&stats->lock);

@@ -10,7 +10,8 @@ G_BEGIN_DECLS
 typedef enum {
   GST_RESNET18_FRAMES,     /* passed */
   GST_RESNET18_CLASSIFIED, /* whose own result came */
-  GST_RESNET18_SKIPPED,    /* not due, late, or not readable */
+  GST_RESNET18_SKIPPED,    /* not due, or not readable */
+  GST_RESNET18_LATE,       /* were due, but downstream was behind */
   GST_RESNET18_DROPPED,    /* were due, but a newer one took the place, or a flush came */
   GST_RESNET18_REUSED,     /* were due, but like the last classified one */
   GST_RESNET18_N_COUNTS

@@ -53,6 +53,39 @@ Rig *rig_new(const char *properties, const char *file, const char *caps) {
   return rig;
 }
 
+/* Each 400x400. */
+static GstSample *cat_and_coffee(void) {
+  static const char *const file[] = {"chelsea.png", "coffee.png"};
+  GstSample *half[2], *both;
+  guint8 *pixels = g_malloc(800 * 400 * 3);
+  GstCaps *caps = gst_caps_from_string("video/x-raw,format=RGB"
+                                       ",width=800,height=400,framerate=25/1");
+  GstBuffer *buffer;
+  for (guint i = 0; i < 2; i++) {
+    GstMapInfo map;
+    half[i] = rig_picture(file[i], "video/x-raw,format=RGB"
+                                   ",width=400,height=400");
+    gst_buffer_map(gst_sample_get_buffer(half[i]), &map, GST_MAP_READ);
+    for (guint y = 0; y < 400; y++)
+      memcpy(pixels + (y * 800 + i * 400) * 3, map.data + y * 400 * 3, 400 * 3);
+    gst_buffer_unmap(gst_sample_get_buffer(half[i]), &map);
+    gst_sample_unref(half[i]);
+  }
+  buffer = gst_buffer_new_wrapped(pixels, 800 * 400 * 3);
+  both = gst_sample_new(buffer, caps, NULL, NULL);
+  gst_buffer_unref(buffer);
+  gst_caps_unref(caps);
+  return both;
+}
+
+Rig *rig_new_with_both(const char *properties) {
+  Rig *rig = rig_new(properties, "coffee.png", "video/x-raw,format=RGB");
+  gst_sample_unref(rig->picture);
+  rig->picture = cat_and_coffee();
+  gst_harness_set_src_caps(rig->harness, gst_caps_ref(gst_sample_get_caps(rig->picture)));
+  return rig;
+}
+
 void rig_free(Rig *rig) {
   gst_harness_teardown(rig->harness);
   gst_element_set_bus(rig->element, NULL);

@@ -36,6 +36,8 @@ typedef struct {
 
 /* An element with properties as in gst-launch ("mode=sync top-k=3"; mode=sync if none is given). */
 Rig *rig_new(const char *properties, const char *file, const char *caps);
+/* The picture is a cat on the left and a cup of coffee on the right, 800x400. */
+Rig *rig_new_with_both(const char *properties);
 void rig_free(Rig *rig);
 /* Another picture from now on, with caps of its own. */
 void rig_show(Rig *rig, const char *file, const char *caps);

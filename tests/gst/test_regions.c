@@ -10,37 +10,6 @@
 
 #define RGB "video/x-raw,format=RGB"
 
-/* A cat on the left, a cup of coffee on the right, each 400x400. */
-static GstSample *cat_and_coffee(void) {
-  static const char *const file[] = {"chelsea.png", "coffee.png"};
-  GstSample *half[2], *both;
-  guint8 *pixels = g_malloc(800 * 400 * 3);
-  GstCaps *caps = gst_caps_from_string(RGB ",width=800,height=400,framerate=25/1");
-  GstBuffer *buffer;
-  for (guint i = 0; i < 2; i++) {
-    GstMapInfo map;
-    half[i] = rig_picture(file[i], RGB ",width=400,height=400");
-    gst_buffer_map(gst_sample_get_buffer(half[i]), &map, GST_MAP_READ);
-    for (guint y = 0; y < 400; y++)
-      memcpy(pixels + (y * 800 + i * 400) * 3, map.data + y * 400 * 3, 400 * 3);
-    gst_buffer_unmap(gst_sample_get_buffer(half[i]), &map);
-    gst_sample_unref(half[i]);
-  }
-  buffer = gst_buffer_new_wrapped(pixels, 800 * 400 * 3);
-  both = gst_sample_new(buffer, caps, NULL, NULL);
-  gst_buffer_unref(buffer);
-  gst_caps_unref(caps);
-  return both;
-}
-
-static Rig *rig_with_both(const char *properties) {
-  Rig *rig = rig_new(properties, "coffee.png", RGB);
-  gst_sample_unref(rig->picture);
-  rig->picture = cat_and_coffee();
-  gst_harness_set_src_caps(rig->harness, gst_caps_ref(gst_sample_get_caps(rig->picture)));
-  return rig;
-}
-
 static gboolean is_cat(guint index) {
   return index == TABBY || index == TIGER_CAT || index == EGYPTIAN_CAT;
 }
@@ -55,7 +24,7 @@ static void roi_chooses_the_part(void **state) {
               {"0,0,0.5,1", TRUE, 0, 400},
               {"0.5, 0, 0.5, 1", FALSE, 400, 400},
               {"400,0,9999,9999", FALSE, 400, 400}};
-  Rig *rig = rig_with_both("");
+  Rig *rig = rig_new_with_both("");
   for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
     GstStructure *result;
     gint x, w;
@@ -91,7 +60,7 @@ static guint count_warnings(Rig *rig, const char *word) {
 
 static void a_roi_that_is_none_is_refused(void **state) {
   static const char *const bad[] = {"1,2,3", "a,b,c,d", "1,2,3,4,5", "0,0,0,0", "-1,0,5,5", "1,2,3,nan", "1,2,,3"};
-  Rig *rig = rig_with_both("roi=0,0,400,400");
+  Rig *rig = rig_new_with_both("roi=0,0,400,400");
   for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
     gchar *kept;
     g_object_set(rig->element, "roi", bad[i], NULL);
@@ -105,7 +74,7 @@ static void a_roi_that_is_none_is_refused(void **state) {
 }
 
 static void a_roi_outside_the_frame_is_said_once(void **state) {
-  Rig *rig = rig_with_both("roi=900,0,100,100");
+  Rig *rig = rig_new_with_both("roi=900,0,100,100");
   assert_null(rig_result(rig));
   assert_null(rig_result(rig));
   assert_int_equal(count_warnings(rig, "roi"), 1);
@@ -133,7 +102,7 @@ static const GstStructure *result_of_region(GstBuffer *buffer, gint id) {
 static void each_region_gets_its_own_result(void **state) {
   static const GstResnet18Region regions[] = {{.id = 7, .x = 0, .y = 0, .w = 400, .h = 400},
                                               {.id = 9, .x = 400, .y = 0, .w = 400, .h = 400}};
-  Rig *rig = rig_with_both("roi-source=meta");
+  Rig *rig = rig_new_with_both("roi-source=meta");
   GstBuffer *buffer = push_with_regions(rig, regions, 2);
   gint id;
   assert_int_equal(rig->results, 2);
@@ -151,7 +120,7 @@ static void each_region_gets_its_own_result(void **state) {
 
 static void a_frame_without_regions_has_no_result(void **state) {
   static const GstResnet18Region region = {.id = 1, .x = 0, .y = 0, .w = 400, .h = 400};
-  Rig *rig = rig_with_both("roi-source=meta");
+  Rig *rig = rig_new_with_both("roi-source=meta");
   GstBuffer *buffer = push_with_regions(rig, &region, 1);
   assert_non_null(gst_resnet18_buffer_get_result(buffer, 0));
   gst_buffer_unref(buffer);
@@ -170,7 +139,7 @@ static void results_follow_their_objects(void **state) {
                                            {.id = 3, .x = 500, .y = 0, .w = 100, .h = 100}};
   static const GstResnet18Region both[] = {{.x = 400, .w = 400, .h = 400}, {.x = 0, .w = 400, .h = 400}};
   static const GstResnet18Region nameless[] = {{.x = 10, .y = 10, .w = 380, .h = 390}};
-  Rig *rig = rig_with_both("roi-source=meta interval=2");
+  Rig *rig = rig_new_with_both("roi-source=meta interval=2");
   GstBuffer *buffer = push_with_regions(rig, first, 2);
   gst_buffer_unref(buffer);
   buffer = push_with_regions(rig, then, 2);
@@ -191,7 +160,7 @@ static void odd_regions_do_no_harm(void **state) {
   GstResnet18Region regions[40] = {{.id = 1, .x = 5000, .y = 0, .w = 10, .h = 10},
                                    {.id = 2, .x = 10, .y = 10, .w = 0, .h = 0},
                                    {.id = 3, .x = 700, .y = 300, .w = G_MAXINT, .h = G_MAXINT}};
-  Rig *rig = rig_with_both("roi-source=meta");
+  Rig *rig = rig_new_with_both("roi-source=meta");
   GstBuffer *buffer;
   for (guint i = 3; i < G_N_ELEMENTS(regions); i++)
     regions[i] = (GstResnet18Region){.id = (gint)i + 1, .x = (gint)i, .y = 0, .w = 1, .h = 1};
@@ -230,7 +199,7 @@ static GstBuffer *push_with_objects(Rig *rig, const GstResnet18Region *regions, 
 static void objects_of_analytics_get_related_classes(void **state) {
   static const GstResnet18Region regions[] = {{.x = 0, .y = 0, .w = 400, .h = 400},
                                               {.x = 400, .y = 0, .w = 400, .h = 400}};
-  Rig *rig = rig_with_both("roi-source=meta");
+  Rig *rig = rig_new_with_both("roi-source=meta");
   GstBuffer *buffer = push_with_objects(rig, regions, 2);
   GstAnalyticsRelationMeta *meta = gst_buffer_get_analytics_relation_meta(buffer);
   GstAnalyticsMtd od, cls;
