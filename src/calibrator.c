@@ -3,6 +3,7 @@
 #include "calibration.h"
 #include "error.h"
 #include "file.h"
+#include "kernels/quantize.h"
 #include "session.h"
 
 #include <math.h>
@@ -159,7 +160,7 @@ static resnet18_status compute(const resnet18_calibrator *c, r18_calibration *ca
   for (unsigned i = 0; i < R18_CONVS && !status; i++) {
     calibration->range[i] = best_limit(&c->range[i], r18_convs[i].kernel == 1 ? 127 : 255);
     for (unsigned p = 0; p < R18_CALIBRATION_POSITIONS; p++)
-      calibration->position[i][p] = best_limit(&c->position[i][p], 127);
+      calibration->position[i][p] = best_limit(&c->position[i][p], r18_position_levels((int)p));
   }
   return status;
 }

@@ -38,7 +38,7 @@ static bool pack(const r18_conv *conv, unsigned first, const float *weights, con
     return false;
   int factor[R18_POSITIONS];
   for (int p = 0; p < R18_POSITIONS; p++)
-    factor[p] = r18_position_factor(conv->in_scale, conv->position_max[p]);
+    factor[p] = r18_position_factor(conv, p);
   for (size_t o = 0; o < R18_PACK_GROUP; o++) {
     for (size_t i = 0; i < in; i++)
       r18_winograd_weights(weights + (o * in + i) * 9, u + i, in);
@@ -62,7 +62,7 @@ static unsigned units(const r18_conv *conv) {
 }
 
 static size_t scratch_bytes(const r18_conv *conv) {
-  return (size_t)R18_POSITIONS * conv->in_channels;
+  return R18_POSITIONS * conv->in_channels * sizeof(int16_t);
 }
 
 static void transform_1d(const int *d, int *t, int stride) {
@@ -74,7 +74,7 @@ static void transform_1d(const int *d, int *t, int stride) {
 
 /* The tile whose first output pixel is (y, x): out[position][channel]. */
 static void transform(const r18_step *step, const r18_run *run, const int32_t *factor, unsigned image, int y, int x,
-                      int8_t *out) {
+                      int16_t *out) {
   size_t in = step->in.channels;
   for (size_t c = 0; c < in; c++) {
     int d[16], half[16], v[16];
@@ -89,7 +89,8 @@ static void transform(const r18_step *step, const r18_run *run, const int32_t *f
       transform_1d(half + 4 * i, v + 4 * i, 1);
     for (size_t p = 0; p < R18_POSITIONS; p++) {
       int q = (v[p] * factor[p] + 0x4000) >> 15;
-      out[p * in + c] = (int8_t)(q > 127 ? 127 : q < -128 ? -128 : q);
+      const int least = p == R18_UNSIGNED_POSITION ? 0 : -128, most = least + 255;
+      out[p * in + c] = (int16_t)(q > most ? most : q < least ? least : q);
     }
   }
 }
@@ -122,7 +123,7 @@ static void put(const r18_step *step, const r18_run *run, unsigned image, int y,
 }
 
 static void tile(const r18_step *step, const r18_run *run, const packed_view *v, unsigned image, int y, int x,
-                 const int8_t *input) {
+                 const int16_t *input) {
   size_t in = step->in.channels;
   for (unsigned o = 0; o < step->out.channels; o++) {
     int32_t sum[R18_POSITIONS] = {0};
@@ -138,7 +139,7 @@ static void tile(const r18_step *step, const r18_run *run, const packed_view *v,
 
 static void run_tiles(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
   packed_view v = view(step->weights, step->in.channels, step->out.channels);
-  int8_t *input = (int8_t *)run->scratch;
+  int16_t *input = (int16_t *)(void *)run->scratch;
   for (unsigned unit = begin; unit < end; unit++) {
     unsigned image = unit / step->units;
     int y = 2 * (int)(unit % step->units);

@@ -68,7 +68,7 @@ static void put_row(const vector_weights *w, size_t in, unsigned lane, unsigned 
     memcpy(out + c * GROUP_ROWS * LANES, row + c, 4);
     sum += row[c] + row[c + 1] + row[c + 2] + row[c + 3];
   }
-  ((int32_t *)w->start)[(j * GROUP_ROWS + i) * LANES + lane] = -128 * sum;
+  ((int32_t *)w->start)[(j * GROUP_ROWS + i) * LANES + lane] = p == R18_UNSIGNED_POSITION ? 0 : -128 * sum;
 }
 
 static bool pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias, void *packed) {
@@ -78,8 +78,8 @@ static bool pack(const r18_conv *conv, unsigned first, const float *weights, con
     return false;
   int8_t *row = (int8_t *)(void *)(u + R18_POSITIONS * in);
   int factor[R18_POSITIONS];
-  for (unsigned p = 0; p < R18_POSITIONS; p++)
-    factor[p] = r18_position_factor(conv->in_scale, conv->position_max[p]);
+  for (int p = 0; p < R18_POSITIONS; p++)
+    factor[p] = r18_position_factor(conv, p);
   for (unsigned o = 0; o < R18_PACK_GROUP; o++) {
     const unsigned lane = (first + o) % LANES;
     vector_weights w = weights_of(packed, in, (first + o) / LANES);
@@ -102,11 +102,11 @@ static bool pack(const r18_conv *conv, unsigned first, const float *weights, con
 
 /* ---- Input transform ---------------------------------------------------------------------------------- */
 
-/* Rows i of column j, `factor`: those of column j. */
-static inline void put_column(uint8_t *v, const vector_i x[4], const int16_t *factor) {
+/* The four rows of column j. */
+static inline void put_column(uint8_t *v, const vector_i x[4], const int16_t *factor, int j) {
   vector_i scaled[4];
   for (int i = 0; i < 4; i++)
-    scaled[i] = scale16(x[i], factor + i * 4 * WIDE);
+    scaled[i] = scale_position(x[i], factor, 4 * i + j);
   store_bytes(v, pack_biased(scaled[0], scaled[1]));
   store_bytes(v + 64, pack_biased(scaled[2], scaled[3]));
 }
@@ -124,8 +124,8 @@ static void transform_channels(const patch *p, unsigned tiles, unsigned columns,
       x[0][i] = sub16(left[0][i], right[0][i]);
       x[1][i] = add16(left[1][i], right[0][i]);
     }
-    put_column(v, x[0], factor);
-    put_column(v + 4 * channels, x[1], factor + WIDE);
+    put_column(v, x[0], factor, 0);
+    put_column(v + 4 * channels, x[1], factor, 1);
     if (2 * tile + 3 < columns)
       transform_column(p, 2 * tile + 3, channel, right[1]);
     else
@@ -137,8 +137,8 @@ static void transform_channels(const patch *p, unsigned tiles, unsigned columns,
       left[0][i] = right[0][i];
       left[1][i] = right[1][i];
     }
-    put_column(v + 8 * channels, x[2], factor + 2 * WIDE);
-    put_column(v + 12 * channels, x[3], factor + 3 * WIDE);
+    put_column(v + 8 * channels, x[2], factor, 2);
+    put_column(v + 12 * channels, x[3], factor, 3);
   }
 }
 

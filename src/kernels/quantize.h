@@ -8,7 +8,8 @@
  * to 0..255 and rounded to the nearest integer, ties to even. The zero points sit in the bias.
  *
  * Winograd F(2x2,3x3) (Lavin and Gray, arXiv:1509.09308) in int8 (LoWino, doi 10.1145/3472456.3472464): the input
- * transform is exact in int16; each of the 16 positions is then cut to int8 with its own scale. */
+ * transform is exact in int16; each of the 16 positions is then rounded to eight bits with its own scale. Position (1,
+ * 1) is a sum of four inputs and so never below 0: it is cut to 0..255, the others to -128..127. */
 #ifndef RESNET18_QUANTIZE_H
 #define RESNET18_QUANTIZE_H
 
@@ -20,6 +21,7 @@
 
 enum {
   R18_POSITIONS = 16,
+  R18_UNSIGNED_POSITION = 5, /* (1, 1) */
   R18_STEM_CHANNELS = R18_PACK_GROUP,
   R18_STEM_ROW = 24, /* bytes of one row of the first layer's filter: 7 RGB pixels, filled up to whole dwords */
   R18_STEM_TAPS = 7 * R18_STEM_ROW
@@ -88,13 +90,17 @@ static inline void r18_winograd_weights(const float *w, float *u, size_t stride)
   }
 }
 
-/* The factor of 2^15 that brings a position's transformed integers to int8: (v * factor + 2^14) >> 15. */
-static inline int r18_position_factor(float in_scale, float largest) {
-  float factor = 32768.0f * 127.0f * in_scale / largest;
+static inline int r18_position_levels(int position) {
+  return position == R18_UNSIGNED_POSITION ? 255 : 127;
+}
+
+/* What the integers of a position are multiplied with to fit eight bits: (v * factor + 2^14) >> 15. */
+static inline int r18_position_factor(const r18_conv *conv, int position) {
+  float factor = 32768.0f * (float)r18_position_levels(position) * conv->in_scale / conv->position_max[position];
   return factor < 32767.0f ? (int)factor : 32767;
 }
 
-/* Real value of one int8 step at a position with that factor. */
+/* Real value of one step at a position with that factor. */
 static inline float r18_position_scale(float in_scale, int factor) {
   return in_scale * 32768.0f / (float)factor;
 }

@@ -181,7 +181,7 @@ static void put_winograd_channel(const r18_conv *conv, char *block, unsigned lan
     int32_t sum = 0;
     for (size_t i = 0; i < in; i++)
       sum += row[i];
-    start[p * BLOCK + lane] = -128 * sum;
+    start[p * BLOCK + lane] = p == R18_UNSIGNED_POSITION ? 0 : -128 * sum;
     scale[(lane / LANES * R18_POSITIONS + p) * LANES + lane % LANES] =
         step * r18_position_scale(conv->in_scale, factor[p]) / conv->out_scale;
   }
@@ -193,8 +193,8 @@ static bool winograd_pack(const r18_conv *conv, unsigned first, const float *wei
   float *u = malloc(R18_POSITIONS * in * sizeof *u + in);
   if (!u)
     return false;
-  for (unsigned p = 0; p < R18_POSITIONS; p++)
-    factor[p] = r18_position_factor(conv->in_scale, conv->position_max[p]);
+  for (int p = 0; p < R18_POSITIONS; p++)
+    factor[p] = r18_position_factor(conv, p);
   for (unsigned o = 0; o < R18_PACK_GROUP; o++) {
     char *block = (char *)packed + FACTOR_BYTES + (first + o) / BLOCK * winograd_block(in);
     for (size_t i = 0; i < in; i++)
@@ -224,11 +224,12 @@ static void transform_channels(const patch *p, unsigned tiles, unsigned columns,
       for (int i = 0; i < 4; i++)
         right[1][i] = sub16(right[1][i], right[1][i]);
     for (int i = 0; i < 4; i++) {
-      const int16_t *f = factor + 4 * i * WIDE;
-      store_bytes(v + (size_t)(2 * i) * pair, pack_biased(scale16(sub16(left[0][i], right[0][i]), f),
-                                                          scale16(add16(left[1][i], right[0][i]), f + WIDE)));
-      store_bytes(v + (size_t)(2 * i + 1) * pair, pack_biased(scale16(sub16(right[0][i], left[1][i]), f + 2 * WIDE),
-                                                              scale16(sub16(left[1][i], right[1][i]), f + 3 * WIDE)));
+      store_bytes(v + (size_t)(2 * i) * pair,
+                  pack_biased(scale_position(sub16(left[0][i], right[0][i]), factor, 4 * i),
+                              scale_position(add16(left[1][i], right[0][i]), factor, 4 * i + 1)));
+      store_bytes(v + (size_t)(2 * i + 1) * pair,
+                  pack_biased(scale_position(sub16(right[0][i], left[1][i]), factor, 4 * i + 2),
+                              scale_position(sub16(left[1][i], right[1][i]), factor, 4 * i + 3)));
       left[0][i] = right[0][i];
       left[1][i] = right[1][i];
     }

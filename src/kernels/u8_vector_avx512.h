@@ -50,6 +50,10 @@ static inline vector_i add32(vector_i a, vector_i b) {
   return _mm512_add_epi32(a, b);
 }
 
+static inline vector_i spread16(short a) {
+  return _mm512_set1_epi16(a);
+}
+
 static inline vector_i spread32(int a) {
   return _mm512_set1_epi32(a);
 }

@@ -3,6 +3,7 @@
 #ifndef RESNET18_U8_WINOGRAD_H
 #define RESNET18_U8_WINOGRAD_H
 
+#include "quantize.h"
 #include "u8_output.h"
 
 static inline bool winograd_fits(const r18_conv *conv) {
@@ -42,6 +43,12 @@ static inline void transform_column(const patch *p, unsigned column, size_t chan
   t[1] = add16(d[1], d[2]);
   t[2] = sub16(d[2], d[1]);
   t[3] = sub16(d[1], d[3]);
+}
+
+/* A position's integers to eight bits, ready for pack_biased. factor: [16][WIDE]. */
+static inline vector_i scale_position(vector_i v, const int16_t *factor, int position) {
+  vector_i scaled = scale16(v, factor + position * WIDE);
+  return position == R18_UNSIGNED_POSITION ? sub16(scaled, spread16(128)) : scaled;
 }
 
 /* Where the outputs of one tile go; a tile at the edge of a picture of odd size has fewer than 2 x 2. */
