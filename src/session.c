@@ -26,7 +26,8 @@ struct resnet18_session {
   unsigned max_batch, last_batch;
   size_t mapping_bytes;
   unsigned char *arena; /* plan.arena_bytes, then a scratch for each thread, then the pictures of run_normalized */
-  struct share *share;  /* [steps][threads] */
+  struct share
+      *share; /* [steps][max_batch][threads]; those that take all pictures at once use the first of max_batch */
   r18_run run;
   bool profile;
   double seconds[R18_MAX_STEPS];
@@ -62,7 +63,7 @@ static resnet18_status make_memory(resnet18_session *session, resnet18_error *er
   session->arena = r18_map(session->mapping_bytes);
   if (!session->arena)
     return r18_fail_memory(error, session->mapping_bytes);
-  const size_t shares = sizeof(struct share) * plan->steps * threads;
+  const size_t shares = sizeof(struct share) * plan->steps * session->max_batch * threads;
   session->share = aligned_alloc(CACHE_LINE, shares);
   return session->share ? r18_ok(error) : r18_fail_memory(error, shares);
 }
@@ -131,10 +132,10 @@ static double now(void) {
 /* The units of one step are shared out evenly, so that a thread finds in its cache what it wrote in the step before; a
  * member that is done takes pieces of the others' shares, so that a thread that lost its processor does not hold up
  * all. */
-static void run_share(const r18_step *step, r18_run *run, struct share *share, unsigned total, unsigned owner,
-                      unsigned parts) {
-  const unsigned first = (unsigned)((uint64_t)total * owner / parts);
-  const unsigned count = (unsigned)((uint64_t)total * (owner + 1) / parts) - first;
+static void run_share(const r18_step *step, r18_run *run, struct share *share, unsigned begin, unsigned total,
+                      unsigned owner, unsigned parts) {
+  const unsigned first = begin + (unsigned)((uint64_t)total * owner / parts);
+  const unsigned count = begin + (unsigned)((uint64_t)total * (owner + 1) / parts) - first;
   const unsigned piece = (count + SHARE_PIECES - 1) / SHARE_PIECES;
   for (;;) {
     const unsigned done = atomic_fetch_add_explicit(&share[owner].next, piece, memory_order_relaxed);
@@ -145,34 +146,46 @@ static void run_share(const r18_step *step, r18_run *run, struct share *share, u
   }
 }
 
-static void run_step(resnet18_session *session, unsigned index, r18_run *run, unsigned part, unsigned parts) {
+/* Runs step `index` for pictures [image, image + images). */
+static void run_step(resnet18_session *session, unsigned index, r18_run *run, unsigned image, unsigned images,
+                     unsigned part, unsigned parts) {
   const r18_step *step = &session->plan.step[index];
-  const unsigned total = step->units * (step->spans_batch ? 1 : run->batch);
+  const unsigned first = step->spans_batch ? 0 : step->units * image;
+  const unsigned total = step->spans_batch ? step->units : step->units * images;
+  const double start = session->profile && part == 0 ? now() : 0;
   run->continues = false;
   if (parts == 1) {
-    step->run(step, run, 0, total);
-    return;
+    step->run(step, run, first, first + total);
+  } else {
+    struct share *share = session->share + ((size_t)index * session->max_batch + image) * parts;
+    for (unsigned i = 0; i < parts; i++)
+      run_share(step, run, share, first, total, (part + i) % parts, parts);
+    r18_team_barrier(session->team);
   }
-  struct share *share = session->share + (size_t)index * parts;
-  for (unsigned i = 0; i < parts; i++)
-    run_share(step, run, share, total, (part + i) % parts, parts);
-  r18_team_barrier(session->team);
+  if (session->profile && part == 0)
+    session->seconds[index] = (image ? session->seconds[index] : 0) + now() - start;
 }
 
+/* The first layers, whose tensors are large and whose weights stay near, run picture by picture; from the first step on
+ * that takes all pictures at once, so that it reads its weights once, each step runs for all of them. */
 static void run_steps(void *data, unsigned part, unsigned parts) {
   resnet18_session *session = data;
+  const r18_plan *plan = &session->plan;
   r18_run run = session->run;
-  run.scratch = session->arena + session->plan.arena_bytes + part * session->plan.scratch_bytes;
-  for (unsigned i = run.rgb || !session->plan.normalized.element ? 0 : 1; i < session->plan.steps; i++) {
-    const double start = session->profile && part == 0 ? now() : 0;
-    run_step(session, i, &run, part, parts);
-    if (session->profile && part == 0)
-      session->seconds[i] = now() - start;
-  }
+  run.scratch = session->arena + plan->arena_bytes + part * plan->scratch_bytes;
+  const unsigned begin = run.rgb || !plan->normalized.element ? 0 : 1;
+  unsigned apart = begin;
+  while (apart < plan->steps && !plan->step[apart].spans_batch)
+    apart++;
+  for (unsigned image = 0; image < run.batch; image++)
+    for (unsigned i = begin; i < apart; i++)
+      run_step(session, i, &run, image, 1, part, parts);
+  for (unsigned i = apart; i < plan->steps; i++)
+    run_step(session, i, &run, 0, run.batch, part, parts);
 }
 
 static void forward(resnet18_session *session, const uint8_t *rgb, size_t batch, float *logits) {
-  const unsigned shares = session->plan.steps * r18_team_threads(session->team);
+  const unsigned shares = session->plan.steps * session->max_batch * r18_team_threads(session->team);
   for (unsigned i = 0; i < shares; i++)
     atomic_store_explicit(&session->share[i].next, 0, memory_order_relaxed);
   session->run = (r18_run){.arena = session->arena, .batch = (unsigned)batch, .rgb = rgb, .logits = logits};
