@@ -12,4 +12,7 @@ void r18_preprocessor_use(resnet18_preprocessor *preprocessor, const r18_resize_
 /* The set whose kernels are used. */
 r18_cpu_set r18_preprocessor_set(const resnet18_preprocessor *preprocessor);
 
+/* The preprocessing's part of resnet18_selftest. */
+unsigned r18_preprocess_selftest(resnet18_selftest_report report, void *user);
+
 #endif

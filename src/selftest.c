@@ -2,6 +2,7 @@
 /* The built-in goldens: what torch computes for three made-up pictures, compared with what this CPU computes. */
 #include "error.h"
 #include "model.h"
+#include "preprocess.h"
 #include "selftest_golden.h"
 
 #include <math.h>
@@ -165,7 +166,7 @@ unsigned resnet18_selftest(resnet18_selftest_report report, void *user) {
     if (resnet18_model_calibrated(model))
       run_precision(test, model, RESNET18_PRECISION_INT8, run_int8);
   }
-  const unsigned failed = test->failed;
+  const unsigned failed = test->failed + r18_preprocess_selftest(report, user);
   resnet18_model_unref(model);
   free(test->rgb);
   free(test->layer);
