@@ -80,6 +80,26 @@ def snippet(text):
     launch.check(text in sources, "the README's C is not in examples/apps any more")
 
 
+def example_builds(name, folder):
+    """An example program, built by the line in its first comment from what `meson install` installed."""
+    root = os.path.join(folder, "root")
+    launch.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet"], DESTDIR=root)
+    packages = [os.path.join(where, file) for where, _, files in os.walk(root) for file in files if file.endswith(".pc")]
+    for path in packages:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        prefix = re.search(r"^prefix=(.*)$", text, re.M).group(1)
+        if not prefix.startswith(root):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text.replace("prefix=" + prefix, f"prefix={root}{prefix}"))
+    launch.check(packages, "no pkg-config file was installed")
+    path = os.path.join(launch.ROOT, "examples", "apps", name)
+    with open(path, encoding="utf-8") as file:
+        line = re.search(r"with: (cc .*\))", file.read()).group(1)
+    launch.run(f"cd {folder} && {line.replace(name, path)} -Wall -Werror -o example", C_INCLUDE_PATH="",
+               PKG_CONFIG_PATH=os.path.dirname(packages[0]))
+
+
 def links(readme):
     targets = [target for target in re.findall(r"\]\(([^)#]+)\)", readme) if "://" not in target]
     launch.check(targets, "no links")
@@ -102,7 +122,9 @@ def main():
             stale = [said for said, _ in table if said not in readme]
             launch.equal(stale, [], "substitutes for what the README does not say any more")
 
-        launch.main([("links", lambda: links(readme)), ("substitutes", all_used)] + cases(readme, replaced))
+        examples = [(f"{name} builds from an installation", lambda name=name: example_builds(name, folder))
+                    for name in ("watch.c", "picture.c")]
+        launch.main(examples + [("links", lambda: links(readme)), ("substitutes", all_used)] + cases(readme, replaced))
 
 
 if SERVER:
