@@ -14,11 +14,12 @@ import re
 import sys
 
 PASSED = re.compile(r"^\[  PASSED  \] (\d+) test\(s\)", re.M)
-FAILED = re.compile(r"^\[  FAILED  \] (\d+) test\(s\), listed below", re.M)
-SKIPPED = re.compile(r"^\[  SKIPPED \] (\d+) test\(s\), listed below", re.M)
+# cmocka names the group from version 1.1.6 on.
+FAILED = re.compile(r"^\[  FAILED  \] (?:.*: )?(\d+) test\(s\), listed below", re.M)
+SKIPPED = re.compile(r"^\[  SKIPPED \] (?:.*: )?(\d+) test\(s\), listed below", re.M)
 TAP = re.compile(r"^(not )?ok \d+(?: - )?(.*?)(?: # SKIP *(.*))?$", re.M)
-ONE_SKIPPED = re.compile(r"(?:^(.*)\n)?^\[  SKIPPED \] (?!\d+ test\(s\))(.+)$", re.M)
-ONE_FAILED = re.compile(r"^\[  FAILED  \] (?!\d+ test\(s\))(.+)$", re.M)
+ONE_SKIPPED = re.compile(r"(?:^(.*)\n)?^\[  SKIPPED \] (?!(?:.*: )?\d+ test\(s\))(.+)$", re.M)
+ONE_FAILED = re.compile(r"^\[  FAILED  \] (?!(?:.*: )?\d+ test\(s\))(.+)$", re.M)
 
 
 def number(pattern, text):

@@ -21,6 +21,10 @@ CASES = (
     ({"result": "OK", "stdout": "no file\n[  SKIPPED ] a\n", "stderr":
       "[  PASSED  ] 4 test(s).\n[  SKIPPED ] 1 test(s), listed below:\n[  SKIPPED ] a\n"},
      "4 passed, 0 failed, 1 skipped"),
+    ({"result": "FAIL", "returncode": 1, "stderr":
+      "[  PASSED  ] 4 test(s).\n[  SKIPPED ] flow: 1 test(s), listed below:\n[  SKIPPED ] b\n"
+      "[  FAILED  ] flow: 2 test(s), listed below:\n[  FAILED  ] a\n[  FAILED  ] c\n"},
+     "4 passed, 2 failed, 1 skipped"),
     # Every test passed and then the leak checker ended the program.
     ({"result": "FAIL", "returncode": 23, "stderr": "[  PASSED  ] 4 test(s).\n"}, "4 passed, 1 failed"),
     ({"result": "FAIL", "stdout": "1..3\nok 1 - a\nnot ok 2 - b\nok 3 - c # SKIP no camera\n"},
