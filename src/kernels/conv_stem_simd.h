@@ -26,19 +26,26 @@ enum {
   STEM_INNER_PAD = 8,
   STEM_TILE = 4, /* outputs of a tile */
   STEM_TILES = STEM_OUT / STEM_TILE,
-  STEM_GROUP = MAX_ROWS_1 >= 28 ? 4 : 2, /* tiles computed at once: as many as the registers hold */
-  STEM_RING = 8,                         /* input rows */
+  STEM_GROUP = 4, /* tiles computed at once */
+  STEM_RING = 8,  /* input rows */
   STEM_ROW_FLOATS = STEM_TILES * STEM_POINTS * STEM_INNER_PAD,
-  STEM_BLOCK_FLOATS = STEM_TAPS * STEM_INNER * STEM_POINTS * LANES
+  /* With 32 registers the sums of all points of a group are kept there, for one vector of channels; with fewer, those
+   * of one point after the other, for two vectors. Packed weights lie in the order of use. */
+  STEM_FUSED = MAX_ROWS_1 >= 28,
+  STEM_WIDE = STEM_FUSED ? LANES : 2 * LANES, /* channels in a block */
+  STEM_POINT_STRIDE = STEM_FUSED ? LANES : STEM_TAPS * STEM_INNER * STEM_WIDE,
+  STEM_INNER_STRIDE = STEM_FUSED ? STEM_POINTS * LANES : STEM_WIDE,
+  STEM_BLOCK_FLOATS = STEM_TAPS * STEM_INNER * STEM_POINTS * STEM_WIDE
 };
 
 typedef float stem_inner __attribute__((vector_size(4 * STEM_INNER_PAD)));
 typedef float stem_inner_anywhere __attribute__((vector_size(4 * STEM_INNER_PAD), aligned(4), may_alias));
 
-/* A thread's memory: `first` is the input row (halo included) up to which the ring is filled. */
+/* A thread's memory. Input row y, halo included, is in the ring at y modulo STEM_RING. */
 typedef struct {
   float ring[STEM_RING][STEM_ROW_FLOATS];
-  float line[STEM_OUT + 1][LANES];             /* one row of outputs after ReLU, behind a zero */
+  float product[STEM_GROUP][STEM_POINTS][STEM_WIDE];
+  float line[STEM_OUT + 1][STEM_WIDE];         /* one row of outputs after ReLU, behind a zero */
   float pooled[3][STEM_POOLED][STEM_CHANNELS]; /* rows of outputs, pooled horizontally */
 } stem_scratch;
 
@@ -47,9 +54,9 @@ static inline bool stem_accepts(const r18_conv *conv) {
          conv->in_size == STEM_IN && conv->out_channels == STEM_CHANNELS && conv->relu && !conv->residual;
 }
 
-/* Packed: the bias, then for each block of LANES channels: [kernel y][phase and channel][point][LANES]. */
+/* Packed: the bias, then the blocks of STEM_WIDE channels. */
 static inline size_t stem_packed_bytes(const r18_conv *conv) {
-  return sizeof(float) * (STEM_CHANNELS + STEM_CHANNELS / LANES * STEM_BLOCK_FLOATS);
+  return sizeof(float) * (STEM_CHANNELS + STEM_CHANNELS / STEM_WIDE * STEM_BLOCK_FLOATS);
 }
 
 static inline void stem_transform_weights(const float taps[4], float *to) {
@@ -63,7 +70,8 @@ static inline void stem_transform_weights(const float taps[4], float *to) {
       {0, 0, 0, 1},
   };
   for (unsigned p = 0; p < STEM_POINTS; p++)
-    to[p * LANES] = matrix[p][0] * taps[0] + matrix[p][1] * taps[1] + matrix[p][2] * taps[2] + matrix[p][3] * taps[3];
+    to[p * STEM_POINT_STRIDE] =
+        matrix[p][0] * taps[0] + matrix[p][1] * taps[1] + matrix[p][2] * taps[2] + matrix[p][3] * taps[3];
 }
 
 static inline bool stem_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias,
@@ -77,8 +85,8 @@ static inline bool stem_pack(const r18_conv *conv, unsigned first, const float *
         const unsigned phase = inner / 3, channel = inner % 3;
         const float *row = weights + ((o * 3 + channel) * STEM_TAPS + ky) * STEM_TAPS + phase;
         const float taps[4] = {row[0], row[2], row[4], phase == 0 ? row[6] : 0.0f};
-        stem_transform_weights(taps, to + o / LANES * STEM_BLOCK_FLOATS +
-                                         (ky * STEM_INNER + inner) * STEM_POINTS * LANES + o % LANES);
+        stem_transform_weights(taps, to + o / STEM_WIDE * STEM_BLOCK_FLOATS +
+                                         (ky * STEM_INNER + inner) * STEM_INNER_STRIDE + o % STEM_WIDE);
       }
   return true;
 }
@@ -117,50 +125,105 @@ static inline void stem_transform_row(const float *in, float *to) {
   }
 }
 
-/* STEM_GROUP tiles of one row and LANES channels. `row` of the output, `tile` the first one. */
-static inline void stem_group(const stem_scratch *scratch, unsigned row, unsigned tile, const float *weights, vec bias,
-                              float *line) {
-  vec sum[STEM_POINTS][STEM_GROUP];
-#pragma GCC unroll 7
-  for (unsigned p = 0; p < STEM_POINTS; p++)
+/* Output transform, bias and ReLU of one tile for LANES channels. */
+__attribute__((always_inline)) static inline void stem_finish(const vec m[STEM_POINTS], vec bias, float *line) {
+  const vec s1 = m[1] + m[2], d1 = m[1] - m[2], s2 = m[5] + m[4], d2 = m[5] - m[4];
+  vec_store(line, vec_relu((m[0] + bias) + (s1 + s2) + m[3]));
+  vec_store(line + STEM_WIDE, vec_relu((d1 + bias) + 0.5f * m[3] + 2.0f * d2));
+  vec_store(line + 2 * STEM_WIDE, vec_relu((s1 + bias) + 0.25f * m[3] + 4.0f * s2));
+  vec_store(line + 3 * STEM_WIDE, vec_relu((d1 + bias) + (m[6] + 0.125f * m[3]) + 8.0f * d2));
+}
+
+static inline const float *stem_ring_row(const stem_scratch *scratch, unsigned row, unsigned ky, unsigned tile) {
+  return scratch->ring[(2 * row + ky) % STEM_RING] + tile * STEM_POINTS * STEM_INNER_PAD;
+}
+
+/* A group of tiles, from `tile` on, of output row `row`: all points at once. */
+__attribute__((always_inline)) static inline void stem_group_fused(const stem_scratch *scratch, unsigned row,
+                                                                   unsigned tile, const float *weights, vec bias,
+                                                                   float *line) {
+  vec sum[STEM_GROUP][STEM_POINTS];
 #pragma GCC unroll 4
-    for (unsigned t = 0; t < STEM_GROUP; t++)
-      sum[p][t] = vec_all(0);
+  for (unsigned t = 0; t < STEM_GROUP; t++)
+#pragma GCC unroll 7
+    for (unsigned p = 0; p < STEM_POINTS; p++)
+      sum[t][p] = vec_all(0);
   for (unsigned ky = 0; ky < STEM_TAPS; ky++) {
-    const float *v = scratch->ring[(2 * row + ky) % STEM_RING] + tile * STEM_POINTS * STEM_INNER_PAD;
+    const float *v = stem_ring_row(scratch, row, ky, tile);
 #pragma GCC unroll 1
-    for (unsigned inner = 0; inner < STEM_INNER; inner++, weights += STEM_POINTS * LANES, v++)
+    for (unsigned inner = 0; inner < STEM_INNER; inner++, weights += STEM_INNER_STRIDE, v++)
 #pragma GCC unroll 7
       for (unsigned p = 0; p < STEM_POINTS; p++) {
-        const vec w = vec_load(weights + p * LANES);
+        const vec w = vec_load(weights + p * STEM_POINT_STRIDE);
 #pragma GCC unroll 4
         for (unsigned t = 0; t < STEM_GROUP; t++)
-          sum[p][t] += w * v[(t * STEM_POINTS + p) * STEM_INNER_PAD];
+          sum[t][p] += w * v[(t * STEM_POINTS + p) * STEM_INNER_PAD];
       }
   }
 #pragma GCC unroll 4
-  for (unsigned t = 0; t < STEM_GROUP; t++) {
-    const vec s1 = sum[1][t] + sum[2][t], d1 = sum[1][t] - sum[2][t];
-    const vec s2 = sum[5][t] + sum[4][t], d2 = sum[5][t] - sum[4][t];
-    float *to = line + t * STEM_TILE * LANES;
-    vec_store(to, vec_relu((sum[0][t] + bias) + (s1 + s2) + sum[3][t]));
-    vec_store(to + LANES, vec_relu((d1 + bias) + 0.5f * sum[3][t] + 2.0f * d2));
-    vec_store(to + 2 * LANES, vec_relu((s1 + bias) + 0.25f * sum[3][t] + 4.0f * s2));
-    vec_store(to + 3 * LANES, vec_relu((d1 + bias) + (sum[6][t] + 0.125f * sum[3][t]) + 8.0f * d2));
+  for (unsigned t = 0; t < STEM_GROUP; t++)
+    stem_finish(sum[t], bias, line + t * STEM_TILE * STEM_WIDE);
+}
+
+/* The products at point p for a group of tiles. */
+static inline void stem_multiply(stem_scratch *scratch, unsigned row, unsigned tile, unsigned p, const float *weights) {
+  vec sum[STEM_GROUP][2];
+#pragma GCC unroll 4
+  for (unsigned t = 0; t < STEM_GROUP; t++)
+    sum[t][0] = sum[t][1] = vec_all(0);
+  for (unsigned ky = 0; ky < STEM_TAPS; ky++) {
+    const float *v = stem_ring_row(scratch, row, ky, tile) + p * STEM_INNER_PAD;
+#pragma GCC unroll 1
+    for (unsigned inner = 0; inner < STEM_INNER; inner++, weights += STEM_INNER_STRIDE, v++) {
+      const vec w0 = vec_load(weights), w1 = vec_load(weights + LANES);
+#pragma GCC unroll 4
+      for (unsigned t = 0; t < STEM_GROUP; t++) {
+        const vec x = vec_all(v[t * STEM_POINTS * STEM_INNER_PAD]);
+        sum[t][0] += x * w0;
+        sum[t][1] += x * w1;
+      }
+    }
   }
+#pragma GCC unroll 4
+  for (unsigned t = 0; t < STEM_GROUP; t++) {
+    vec_store(scratch->product[t][p], sum[t][0]);
+    vec_store(scratch->product[t][p] + LANES, sum[t][1]);
+  }
+}
+
+/* A group of tiles, point after point. */
+static inline void stem_group_split(stem_scratch *scratch, unsigned row, unsigned tile, const float *weights,
+                                    const float *bias, float *line) {
+  for (unsigned p = 0; p < STEM_POINTS; p++)
+    stem_multiply(scratch, row, tile, p, weights + p * STEM_POINT_STRIDE);
+  for (unsigned t = 0; t < STEM_GROUP; t++)
+    for (unsigned lane = 0; lane < STEM_WIDE; lane += LANES) {
+      vec m[STEM_POINTS];
+#pragma GCC unroll 7
+      for (unsigned p = 0; p < STEM_POINTS; p++)
+        m[p] = vec_load(scratch->product[t][p] + lane);
+      stem_finish(m, vec_load(bias + lane), line + t * STEM_TILE * STEM_WIDE + lane);
+    }
 }
 
 /* One row of the convolution, pooled horizontally into `pooled`. */
 static inline void stem_row(const r18_step *step, stem_scratch *scratch, unsigned row, float (*pooled)[STEM_CHANNELS]) {
   const float *bias = (const float *)(const void *)step->weights;
-  for (unsigned channel = 0; channel < STEM_CHANNELS; channel += LANES) {
-    const float *weights = bias + STEM_CHANNELS + channel / LANES * STEM_BLOCK_FLOATS;
-    for (unsigned tile = 0; tile < STEM_TILES; tile += STEM_GROUP)
-      stem_group(scratch, row, tile, weights, vec_load(bias + channel), scratch->line[1 + tile * STEM_TILE]);
-    for (unsigned x = 0; x < STEM_POOLED; x++) {
-      const float *at = scratch->line[2 * x];
-      vec_store(pooled[x] + channel, vec_max(vec_max(vec_load(at), vec_load(at + LANES)), vec_load(at + 2 * LANES)));
+  for (unsigned channel = 0; channel < STEM_CHANNELS; channel += STEM_WIDE) {
+    const float *weights = bias + STEM_CHANNELS + channel / STEM_WIDE * STEM_BLOCK_FLOATS;
+    for (unsigned tile = 0; tile < STEM_TILES; tile += STEM_GROUP) {
+      float *line = scratch->line[1 + tile * STEM_TILE];
+      if (STEM_FUSED)
+        stem_group_fused(scratch, row, tile, weights, vec_load(bias + channel), line);
+      else
+        stem_group_split(scratch, row, tile, weights, bias + channel, line);
     }
+    for (unsigned x = 0; x < STEM_POOLED; x++)
+      for (unsigned lane = 0; lane < STEM_WIDE; lane += LANES) {
+        const float *at = scratch->line[2 * x] + lane;
+        vec_store(pooled[x] + channel + lane,
+                  vec_max(vec_max(vec_load(at), vec_load(at + STEM_WIDE)), vec_load(at + 2 * STEM_WIDE)));
+      }
   }
 }
 
