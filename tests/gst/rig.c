@@ -36,7 +36,8 @@ static void on_classified(GstElement *element, GstStructure *result, gpointer da
 
 Rig *rig_new(const char *properties, const char *file, const char *caps) {
   Rig *rig = g_new0(Rig, 1);
-  gchar *text = g_strdup_printf("resnet18classify name=it precision=fp32 mode=sync %s", properties);
+  gchar *text = g_strdup_printf("resnet18classify name=it precision=fp32 mode=sync max-age=%" G_GUINT64_FORMAT " %s",
+                                G_MAXUINT64, properties);
   GError *error = NULL;
   rig->element = gst_parse_launch(text, &error);
   if (error)
