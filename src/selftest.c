@@ -67,8 +67,10 @@ static double largest_difference(const float *a, const float *b, size_t count) {
 
 static double largest_magnitude(const float *a, size_t count) {
   double largest = 0;
-  for (size_t i = 0; i < count; i++)
-    largest = fmax(largest, fabs((double)a[i]));
+  for (size_t i = 0; i < count; i++) {
+    const double magnitude = fabs((double)a[i]); /* gcc 12 for 64-bit ARM crashes on fmax here */
+    largest = magnitude > largest ? magnitude : largest;
+  }
   return largest;
 }
 

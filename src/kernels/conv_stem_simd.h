@@ -165,25 +165,49 @@ __attribute__((always_inline)) static inline void stem_group_fused(const stem_sc
     stem_finish(sum[t], bias, line + t * STEM_TILE * STEM_WIDE);
 }
 
+/* The products of one row of taps at one point; v: of the first tile. */
+#if defined(__aarch64__)
+/* Two vectors hold the inputs of a tile, each of which is a lane of the multiplication. */
+__attribute__((always_inline)) static inline void stem_taps(const float *v, const float *weights,
+                                                            vec sum[STEM_GROUP][2]) {
+  vec w[STEM_INNER][2];
+#pragma GCC unroll 6
+  for (unsigned inner = 0; inner < STEM_INNER; inner++)
+    for (unsigned n = 0; n < 2; n++)
+      w[inner][n] = vec_load(weights + inner * STEM_INNER_STRIDE + n * LANES);
+#pragma GCC unroll 4
+  for (unsigned t = 0; t < STEM_GROUP; t++, v += STEM_POINTS * STEM_INNER_PAD) {
+    const vec x[2] = {vec_load(v), vec_load(v + LANES)};
+#pragma GCC unroll 6
+    for (unsigned inner = 0; inner < STEM_INNER; inner++)
+      for (unsigned n = 0; n < 2; n++)
+        sum[t][n] += w[inner][n] * x[inner / LANES][inner % LANES];
+  }
+}
+#else
+__attribute__((always_inline)) static inline void stem_taps(const float *v, const float *weights,
+                                                            vec sum[STEM_GROUP][2]) {
+#pragma GCC unroll 1
+  for (unsigned inner = 0; inner < STEM_INNER; inner++, weights += STEM_INNER_STRIDE, v++) {
+    const vec w0 = vec_load(weights), w1 = vec_load(weights + LANES);
+#pragma GCC unroll 4
+    for (unsigned t = 0; t < STEM_GROUP; t++) {
+      const vec x = vec_all(v[t * STEM_POINTS * STEM_INNER_PAD]);
+      sum[t][0] += x * w0;
+      sum[t][1] += x * w1;
+    }
+  }
+}
+#endif
+
 /* The products at point p for a group of tiles. */
 static inline void stem_multiply(stem_scratch *scratch, unsigned row, unsigned tile, unsigned p, const float *weights) {
   vec sum[STEM_GROUP][2];
 #pragma GCC unroll 4
   for (unsigned t = 0; t < STEM_GROUP; t++)
     sum[t][0] = sum[t][1] = vec_all(0);
-  for (unsigned ky = 0; ky < STEM_TAPS; ky++) {
-    const float *v = stem_ring_row(scratch, row, ky, tile) + p * STEM_INNER_PAD;
-#pragma GCC unroll 1
-    for (unsigned inner = 0; inner < STEM_INNER; inner++, weights += STEM_INNER_STRIDE, v++) {
-      const vec w0 = vec_load(weights), w1 = vec_load(weights + LANES);
-#pragma GCC unroll 4
-      for (unsigned t = 0; t < STEM_GROUP; t++) {
-        const vec x = vec_all(v[t * STEM_POINTS * STEM_INNER_PAD]);
-        sum[t][0] += x * w0;
-        sum[t][1] += x * w1;
-      }
-    }
-  }
+  for (unsigned ky = 0; ky < STEM_TAPS; ky++, weights += STEM_INNER * STEM_INNER_STRIDE)
+    stem_taps(stem_ring_row(scratch, row, ky, tile) + p * STEM_INNER_PAD, weights, sum);
 #pragma GCC unroll 4
   for (unsigned t = 0; t < STEM_GROUP; t++) {
     vec_store(scratch->product[t][p], sum[t][0]);

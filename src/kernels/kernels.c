@@ -20,6 +20,15 @@ extern const r18_conv_kernel r18_conv_stem_avx512, r18_conv_stem_avx2;
 extern const r18_conv_kernel r18_conv_patches_rows_avx512, r18_conv_patches_avx512, r18_conv_patches_rows_avx2,
     r18_conv_patches_avx2;
 extern const r18_plain_kernel r18_linear_avx512, r18_linear_avx2;
+#elif defined(__aarch64__)
+extern const r18_conv_kernel r18_conv_stem_neon;
+extern const r18_conv_kernel r18_conv_winograd4_groups_neon, r18_conv_winograd4_stride2_groups_neon;
+extern const r18_conv_kernel r18_conv_winograd4_neon, r18_conv_winograd2_neon;
+extern const r18_conv_kernel r18_conv_winograd4_stride2_neon, r18_conv_winograd2_stride2_neon;
+extern const r18_conv_kernel r18_conv_winograd4_apart_neon, r18_conv_winograd2_apart_neon,
+    r18_conv_winograd4_stride2_apart_neon, r18_conv_winograd2_stride2_apart_neon;
+extern const r18_conv_kernel r18_conv_patches_rows_neon, r18_conv_patches_neon;
+extern const r18_plain_kernel r18_linear_neon;
 #endif
 extern const r18_plain_kernel r18_normalize_c, r18_maxpool_f32_c, r18_avgpool_f32_c, r18_linear_c;
 
@@ -51,6 +60,20 @@ const r18_conv_kernel *const r18_conv_kernels_f32[] = {
     &r18_conv_winograd2_stride2_avx2,
     &r18_conv_patches_rows_avx2,
     &r18_conv_patches_avx2,
+#elif defined(__aarch64__)
+    &r18_conv_stem_neon,
+    &r18_conv_winograd4_groups_neon,
+    &r18_conv_winograd4_stride2_groups_neon,
+    &r18_conv_winograd4_apart_neon,
+    &r18_conv_winograd2_apart_neon,
+    &r18_conv_winograd4_stride2_apart_neon,
+    &r18_conv_winograd2_stride2_apart_neon,
+    &r18_conv_winograd4_neon,
+    &r18_conv_winograd2_neon,
+    &r18_conv_winograd4_stride2_neon,
+    &r18_conv_winograd2_stride2_neon,
+    &r18_conv_patches_rows_neon,
+    &r18_conv_patches_neon,
 #endif
     &r18_conv_blas_c, /* accepts only where OpenBLAS is there, computes right and is wanted */
     &r18_conv_direct_c,
@@ -76,6 +99,8 @@ const r18_plain_kernel *const r18_linear_kernels[] = {
 #if defined(__x86_64__)
     &r18_linear_avx512,
     &r18_linear_avx2,
+#elif defined(__aarch64__)
+    &r18_linear_neon,
 #endif
     &r18_linear_c,
     NULL,

@@ -13,6 +13,10 @@ const r18_conv_kernel *const r18_conv_kernels_u8[] = {
     ALL_KINDS(r18_conv_u8_avx512),
     ALL_KINDS(r18_conv_u8_avx2),
 #endif
+#ifdef __aarch64__
+    ALL_KINDS(r18_conv_u8_dotprod),
+    ALL_KINDS(r18_conv_u8_neon),
+#endif
     &r18_conv_stem_u8_c,
     &r18_conv_direct_u8_c,
     NULL,

@@ -13,7 +13,53 @@
  * layers together do not fit the caches. */
 enum { WEIGHT_PREFETCH = 1024 };
 
-/* `rows` and `wide` are constants at every call, so that the accumulators are registers. */
+/* One block of the sums: LANES values of each row. `rows` and `wide` are constants at every call, so that the sums are
+ * registers. */
+#if defined(__aarch64__)
+/* A value of the left matrix is a lane of a vector that is loaded once. */
+__attribute__((always_inline)) static inline void panel_block(unsigned rows, unsigned wide, const float *panel,
+                                                              const float *weights, vec sum[][2]) {
+  vec w[LANES][2];
+#pragma GCC unroll 4
+  for (unsigned k = 0; k < LANES; k++)
+#pragma GCC unroll 2
+    for (unsigned n = 0; n < wide; n++)
+      w[k][n] = vec_load(weights + (k * wide + n) * LANES);
+  for (unsigned line = 0; line < LANES * wide * LANES; line += 16)
+    __builtin_prefetch(weights + WEIGHT_PREFETCH + line, 0, 2);
+#pragma GCC unroll 28
+  for (unsigned m = 0; m < rows; m++) {
+    const vec x = vec_load(panel + m * LANES);
+#pragma GCC unroll 4
+    for (unsigned k = 0; k < LANES; k++)
+#pragma GCC unroll 2
+      for (unsigned n = 0; n < wide; n++)
+        sum[m][n] += w[k][n] * x[k];
+  }
+}
+#else
+__attribute__((always_inline)) static inline void panel_block(unsigned rows, unsigned wide, const float *panel,
+                                                              const float *weights, vec sum[][2]) {
+#pragma GCC unroll 1
+  for (unsigned k = 0; k < LANES; k++, weights += wide * LANES) {
+    vec w[2];
+#pragma GCC unroll 2
+    for (unsigned n = 0; n < wide; n++) {
+      w[n] = vec_load(weights + n * LANES);
+      if (n * LANES % 16 == 0)
+        __builtin_prefetch(weights + WEIGHT_PREFETCH + n * LANES, 0, 2);
+    }
+#pragma GCC unroll 28
+    for (unsigned m = 0; m < rows; m++) {
+      vec x = vec_all(panel[m * LANES + k]);
+#pragma GCC unroll 2
+      for (unsigned n = 0; n < wide; n++)
+        sum[m][n] += x * w[n];
+    }
+  }
+}
+#endif
+
 __attribute__((always_inline)) static inline void panel_tile(unsigned rows, unsigned wide, unsigned blocks,
                                                              size_t block_stride, const float *panel,
                                                              const float *weights, float *product) {
@@ -23,25 +69,8 @@ __attribute__((always_inline)) static inline void panel_tile(unsigned rows, unsi
 #pragma GCC unroll 2
     for (unsigned n = 0; n < wide; n++)
       sum[m][n] = vec_all(0);
-  for (unsigned block = 0; block < blocks; block++, panel += block_stride) {
-#pragma GCC unroll 1
-    for (unsigned k = 0; k < LANES; k++, weights += wide * LANES) {
-      vec w[2];
-#pragma GCC unroll 2
-      for (unsigned n = 0; n < wide; n++) {
-        w[n] = vec_load(weights + n * LANES);
-        if (n * LANES % 16 == 0)
-          __builtin_prefetch(weights + WEIGHT_PREFETCH + n * LANES, 0, 2);
-      }
-#pragma GCC unroll 28
-      for (unsigned m = 0; m < rows; m++) {
-        vec x = vec_all(panel[m * LANES + k]);
-#pragma GCC unroll 2
-        for (unsigned n = 0; n < wide; n++)
-          sum[m][n] += x * w[n];
-      }
-    }
-  }
+  for (unsigned block = 0; block < blocks; block++, panel += block_stride, weights += LANES * wide * LANES)
+    panel_block(rows, wide, panel, weights, sum);
 #pragma GCC unroll 28
   for (unsigned m = 0; m < rows; m++)
 #pragma GCC unroll 2
@@ -162,13 +191,15 @@ static inline void panel_rows_2(unsigned rows, unsigned blocks, size_t block_str
   case 6:
     panel_tile(6, 2, blocks, block_stride, panel, weights, product);
     break;
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) || defined(__aarch64__)
   case 7:
     panel_tile(7, 2, blocks, block_stride, panel, weights, product);
     break;
   case 8:
     panel_tile(8, 2, blocks, block_stride, panel, weights, product);
     break;
+#endif
+#if defined(__AVX512F__)
   case 9:
     panel_tile(9, 2, blocks, block_stride, panel, weights, product);
     break;

@@ -12,6 +12,9 @@ enum { LANES = 16, MAX_ROWS_1 = 28, MAX_ROWS_2 = 14 };
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
 enum { LANES = 8, MAX_ROWS_1 = 12, MAX_ROWS_2 = 6 };
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+enum { LANES = 4, MAX_ROWS_1 = 12, MAX_ROWS_2 = 8 };
 #else
 enum { LANES = 4, MAX_ROWS_1 = 12, MAX_ROWS_2 = 6 };
 #endif
@@ -37,6 +40,8 @@ static inline vec vec_max(vec a, vec b) {
   return (vec)_mm512_max_ps((__m512)a, (__m512)b);
 #elif defined(__AVX2__)
   return (vec)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__aarch64__)
+  return (vec)vmaxq_f32((float32x4_t)a, (float32x4_t)b);
 #else
   typedef int mask __attribute__((vector_size(4 * LANES)));
   const mask first = (mask)(a > b);

@@ -10,7 +10,15 @@
 #include "quantize.h"
 #include "u8_winograd.h"
 
-#if defined(__AVX512VNNI__)
+#if defined(__ARM_FEATURE_DOTPROD)
+#include "u8_tile_neon.h"
+#define CONV_U8_SET R18_CPU_DOTPROD
+#define CONV_U8_TABLE r18_conv_u8_dotprod
+#elif defined(__aarch64__)
+#include "u8_tile_neon.h"
+#define CONV_U8_SET R18_CPU_NEON
+#define CONV_U8_TABLE r18_conv_u8_neon
+#elif defined(__AVX512VNNI__)
 #include "u8_tile_avx512vnni.h"
 #define CONV_U8_SET R18_CPU_AVX512VNNI
 #define CONV_U8_TABLE r18_conv_u8_avx512vnni
@@ -35,21 +43,28 @@ static size_t round_up(size_t bytes) {
   return (bytes + 63) & ~(size_t)63;
 }
 
-static const int32_t no_start[BLOCK];
-
-/* The weights of one output channel of a block, in the order of reading. */
-static void put_weights(tile_weight *block, unsigned lane, const int8_t *weights, size_t count) {
-  for (size_t k = 0; k < count; k++)
+/* The weights of one output channel of a block, in the order of reading; returns their sum. */
+static int32_t put_weights(tile_weight *block, unsigned lane, const int8_t *weights, size_t count) {
+  int32_t sum = 0;
+  for (size_t k = 0; k < count; k++) {
     block[weight_index(k / 4, lane, k % 4)] = weights[k];
+    sum += weights[k];
+  }
+  return sum;
 }
+
+/* Behind the weights of a block: y = sum * multiplier + offset, where the sum begins with `start`. */
+typedef struct {
+  float multiplier[BLOCK], offset[BLOCK];
+  int32_t start[BLOCK];
+} block_table;
 
 /* ---- Epilogue ----------------------------------------------------------------------------------------- */
 
 /* sums: [count][BLOCK] */
-static void finish(const output_row *o, const int32_t *sums, size_t count, const float *multiplier,
-                   const float *offset) {
+static void finish(const output_row *o, const int32_t *sums, size_t count, const block_table *table) {
   for (unsigned lane = 0; lane < BLOCK; lane += LANES) {
-    vector_f m = load_floats(multiplier + lane), b = load_floats(offset + lane);
+    vector_f m = load_floats(table->multiplier + lane), b = load_floats(table->offset + lane);
     for (size_t i = 0; i < count; i++)
       finish_vector(o, i, lane, fma_add(load_sums(sums + i * BLOCK + lane), m, b));
   }
@@ -57,13 +72,13 @@ static void finish(const output_row *o, const int32_t *sums, size_t count, const
 
 /* ---- Direct ------------------------------------------------------------------------------------------- */
 
-/* A block: weights, multiplier [BLOCK], offset [BLOCK]. */
+/* A block: weights, table. */
 static size_t direct_weights(size_t kernel, size_t in) {
   return round_up(kernel * kernel * in * BLOCK * sizeof(tile_weight));
 }
 
 static size_t direct_block(size_t kernel, size_t in) {
-  return direct_weights(kernel, in) + round_up(2 * BLOCK * sizeof(float));
+  return direct_weights(kernel, in) + round_up(sizeof(block_table));
 }
 
 static bool direct_accepts(const r18_conv *conv) {
@@ -83,14 +98,14 @@ static bool direct_pack(const r18_conv *conv, unsigned first, const float *weigh
   int8_t *ohwi = oihw + each;
   for (unsigned o = 0; o < R18_PACK_GROUP; o++) {
     char *block = (char *)packed + (first + o) / BLOCK * direct_block(conv->kernel, in);
-    float *table = (float *)(void *)(block + direct_weights(conv->kernel, in));
+    block_table *table = (block_table *)(void *)(block + direct_weights(conv->kernel, in));
     float scale = r18_quantize_weights(weights + o * each, each, oihw);
     for (size_t t = 0; t < taps; t++)
       for (size_t i = 0; i < in; i++)
         ohwi[t * in + i] = oihw[i * taps + t];
-    put_weights((tile_weight *)(void *)block, o % BLOCK, ohwi, each);
-    table[o % BLOCK] = conv->in_scale * scale / conv->out_scale;
-    table[BLOCK + o % BLOCK] = r18_output_bias(conv, bias[o]);
+    table->start[o % BLOCK] = TAKEN_OFF * put_weights((tile_weight *)(void *)block, o % BLOCK, ohwi, each);
+    table->multiplier[o % BLOCK] = conv->in_scale * scale / conv->out_scale;
+    table->offset[o % BLOCK] = r18_output_bias(conv, bias[o]);
   }
   free(oihw);
   return true;
@@ -106,7 +121,7 @@ static void direct_group(const r18_step *step, const r18_run *run, unsigned imag
   const unsigned per_row = step->out.width / 7;
   const size_t in = step->in.channels;
   const unsigned char *packed = step->weights + block * direct_block(step->kernel_size, in);
-  const float *table = (const float *)(const void *)(packed + direct_weights(step->kernel_size, in));
+  const block_table *table = (const block_table *)(const void *)(packed + direct_weights(step->kernel_size, in));
   _Alignas(64) int32_t sums[14 * BLOCK];
   tile_source t = {.step = step->stride * in,
                    .row = step->in.row,
@@ -119,12 +134,12 @@ static void direct_group(const r18_step *step, const r18_run *run, unsigned imag
                     (int)(x * step->stride) - (int)step->pad);
   }
   if (groups == 2)
-    tile_14(&t, packed, no_start, sums);
+    tile_14(&t, packed, table->start, sums);
   else
-    tile_7(&t, packed, no_start, sums);
+    tile_7(&t, packed, table->start, sums);
   for (unsigned g = 0; g < groups; g++) {
     output_row o = output_at(step, run, image, (group + g) / per_row, (group + g) % per_row * 7, block * BLOCK);
-    finish(&o, sums + g * 7 * BLOCK, 7, table, table + BLOCK);
+    finish(&o, sums + g * 7 * BLOCK, 7, table);
   }
 }
 
@@ -177,11 +192,8 @@ static void put_winograd_channel(const r18_conv *conv, char *block, unsigned lan
   float *scale = (float *)(void *)(start + R18_POSITIONS * BLOCK);
   for (unsigned p = 0; p < R18_POSITIONS; p++) {
     float step = r18_quantize_weights(u + p * in, in, row);
-    put_weights((tile_weight *)(void *)block + p * in * BLOCK, lane, row, in);
-    int32_t sum = 0;
-    for (size_t i = 0; i < in; i++)
-      sum += row[i];
-    start[p * BLOCK + lane] = p == R18_UNSIGNED_POSITION ? 0 : -128 * sum;
+    int32_t sum = put_weights((tile_weight *)(void *)block + p * in * BLOCK, lane, row, in);
+    start[p * BLOCK + lane] = (TAKEN_OFF - (p == R18_UNSIGNED_POSITION ? 0 : 128)) * sum;
     scale[(lane / LANES * R18_POSITIONS + p) * LANES + lane % LANES] =
         step * r18_position_scale(conv->in_scale, factor[p]) / conv->out_scale;
   }
@@ -384,7 +396,7 @@ static void winograd_channels_run(const r18_step *step, const r18_run *run, unsi
 
 /* ---- First layer -------------------------------------------------------------------------------------- */
 
-/* Packed blocks: weights [7][6 quads][BLOCK][4], multiplier [BLOCK], offset [BLOCK]. */
+/* Packed blocks: weights of 7 rows of 6 quads, table. */
 enum {
   STEM_SIZE = RESNET18_SIZE / 2, /* before pooling */
   STEM_QUADS = R18_STEM_TAPS / 4,
@@ -393,8 +405,12 @@ enum {
   STEM_ROW = (STEM_SIZE + 1) * R18_STEM_CHANNELS, /* a row of results with one zero pixel before it */
 };
 
+static size_t stem_weights(void) {
+  return STEM_QUADS * 4 * BLOCK * sizeof(tile_weight);
+}
+
 static size_t stem_block(void) {
-  return STEM_QUADS * 4 * BLOCK * sizeof(tile_weight) + 2 * BLOCK * sizeof(float);
+  return stem_weights() + sizeof(block_table);
 }
 
 static bool stem_accepts(const r18_conv *conv) {
@@ -411,10 +427,11 @@ static bool stem_pack(const r18_conv *conv, unsigned first, const float *weights
   r18_stem_quantize(conv, weights, bias, taps, multiplier, offset);
   for (unsigned o = 0; o < R18_STEM_CHANNELS; o++) {
     char *block = (char *)packed + o / BLOCK * stem_block();
-    float *table = (float *)(void *)(block + STEM_QUADS * 4 * BLOCK * sizeof(tile_weight));
-    put_weights((tile_weight *)(void *)block, o % BLOCK, taps + (size_t)o * R18_STEM_TAPS, R18_STEM_TAPS);
-    table[o % BLOCK] = multiplier[o];
-    table[BLOCK + o % BLOCK] = offset[o];
+    block_table *table = (block_table *)(void *)(block + stem_weights());
+    const int8_t *own = taps + (size_t)o * R18_STEM_TAPS;
+    table->start[o % BLOCK] = TAKEN_OFF * put_weights((tile_weight *)(void *)block, o % BLOCK, own, R18_STEM_TAPS);
+    table->multiplier[o % BLOCK] = multiplier[o];
+    table->offset[o % BLOCK] = offset[o];
   }
   return true;
 }
@@ -449,13 +466,13 @@ static void stem_row(const r18_step *step, const uint8_t *rgb, int y, uint8_t *p
   tile_source t = {.step = 6, .row = PADDED_ROW, .pair = 8, .rows = 7, .pairs = R18_STEM_ROW / 8};
   for (unsigned block = 0; block < R18_STEM_CHANNELS / BLOCK; block++) {
     const unsigned char *packed = step->weights + block * stem_block();
-    const float *table = (const float *)(const void *)(packed + STEM_QUADS * 4 * BLOCK * sizeof(tile_weight));
+    const block_table *table = (const block_table *)(const void *)(packed + stem_weights());
     for (size_t x = 0; x < STEM_SIZE; x += 14) {
       t.x[0] = padded + 6 * x;
       t.x[1] = t.x[0] + 42;
-      tile_14(&t, packed, no_start, sums);
+      tile_14(&t, packed, table->start, sums);
       output_row o = {.out = out + x * R18_STEM_CHANNELS + block * BLOCK, .out_step = R18_STEM_CHANNELS};
-      finish(&o, sums, 14, table, table + BLOCK);
+      finish(&o, sums, 14, table);
     }
   }
 }

@@ -15,4 +15,7 @@ typedef struct {
   unsigned rows, pairs;
 } tile_source;
 
+/* A tile's header has BLOCK, the output channels of a tile; and TAKEN_OFF: activations are multiplied less that, for
+ * which the sums have to start with as many times the weights' sum. */
+
 #endif

@@ -8,7 +8,7 @@
 #include "u8_tile.h"
 #include "u8_vector.h"
 
-enum { BLOCK = 2 * LANES };
+enum { BLOCK = 2 * LANES, TAKEN_OFF = 0 };
 typedef int8_t tile_weight;
 
 /* Where channel `k` of quad `quad` of output channel `lane` lies. */

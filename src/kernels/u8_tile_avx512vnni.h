@@ -7,7 +7,7 @@
 
 #include "u8_tile.h"
 
-enum { BLOCK = 32 };
+enum { BLOCK = 32, TAKEN_OFF = 0 };
 typedef int8_t tile_weight;
 
 /* Where channel `k` of quad `quad` of output channel `lane` lies. */

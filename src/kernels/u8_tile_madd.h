@@ -12,7 +12,7 @@
 #include "u8_tile.h"
 #include "u8_vector.h"
 
-enum { BLOCK = 2 * LANES };
+enum { BLOCK = 2 * LANES, TAKEN_OFF = 0 };
 typedef int16_t tile_weight;
 
 /* Where channel `k` of quad `quad` of output channel `lane` lies: [quad][odd channels][lane][two channels]. */

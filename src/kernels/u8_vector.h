@@ -7,6 +7,8 @@
 #include "u8_vector_avx512.h"
 #elif defined(__AVX2__) && defined(__FMA__)
 #include "u8_vector_avx2.h"
+#elif defined(__aarch64__)
+#include "u8_vector_neon.h"
 #else
 #error "no int8 vectors for this instruction set"
 #endif
