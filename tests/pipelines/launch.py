@@ -68,6 +68,7 @@ def run(command, must_work=True, timeout=600, **env):
     comment(run.stdout[-6000:])
     if must_work and run.returncode != 0:
         raise Failure(f"exit status {run.returncode}")
+    check("Sanitizer: " not in run.stdout and "runtime error: " not in run.stdout, "a sanitizer complains")
     return Run(run.returncode, run.stdout)
 
 
