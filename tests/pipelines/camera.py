@@ -2,6 +2,7 @@
 """Stand-ins for cameras: a live picture, and an RTSP server on this machine."""
 import contextlib
 import os
+import signal
 import subprocess
 
 import launch
@@ -9,6 +10,33 @@ import launch
 # What a webcam pointed at a cup of coffee would deliver.
 WEBCAM = (f"filesrc location={launch.MEDIA}/coffee.png ! pngdec ! videoconvert ! imagefreeze is-live=true num-buffers=45 ! "
           "video/x-raw,framerate=15/1")
+
+
+class Server:
+    """An RTSP camera that can be switched off and on again under the same URL; `program` serves the clip."""
+
+    def __init__(self, program):
+        self.program = program
+        self.port = []
+        self.switch_on()
+
+    def switch_on(self):
+        self.process = subprocess.Popen([self.program, os.path.join(launch.MEDIA, "bigbuckbunny.mp4")] + self.port,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.url = self.process.stdout.readline().strip()
+        launch.check(self.url.startswith("rtsp://127.0.0.1:"), f"the RTSP server said '{self.url}'")
+        self.port = [self.url.split(":")[2].split("/")[0]]
+
+    def switch_off(self):
+        """Without a word to whoever is connected."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def freeze(self, frozen):
+        """Connections stay, and nothing comes."""
+        self.process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
 
 @contextlib.contextmanager

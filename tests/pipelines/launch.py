@@ -72,24 +72,49 @@ def run(command, must_work=True, timeout=600, **env):
     return Run(run.returncode, run.stdout)
 
 
+class Program:
+    """A program that runs until it is stopped; as context manager, it is stopped at the block's end."""
+
+    def __init__(self, command, timeout=600, **env):
+        comment("$ " + " ".join(command))
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        stdin=subprocess.DEVNULL, text=True, errors="replace", cwd=ROOT,
+                                        env={**environment(), **env}, start_new_session=True)
+        self.alarm = threading.Timer(timeout, os.killpg, (self.process.pid, signal.SIGKILL))
+        self.alarm.start()
+
+    def __enter__(self):
+        return self
+
+    def await_line(self, wanted):
+        """Reads what it prints until a line has `wanted`."""
+        for line in self.process.stdout:
+            comment(line.rstrip())
+            if wanted in plain(line):
+                return
+        raise Failure(f"'{wanted}' was never printed")
+
+    def stop(self):
+        """As Ctrl-C does."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        for line in self.process.stdout:
+            comment(line.rstrip())
+        self.process.wait()
+        check(self.process.returncode != -signal.SIGKILL, "it does not stop on Ctrl-C")
+
+    def __exit__(self, *exception):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.alarm.cancel()
+        self.process.stdout.close()
+
+
 def run_until(command, wanted, timeout=600, **env):
     """Runs a command until it prints `wanted`, then stops it as Ctrl-C does; for what never ends by itself."""
-    comment("$ " + " ".join(command))
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                               text=True, errors="replace", cwd=ROOT, env={**environment(), **env},
-                               start_new_session=True)
-    alarm = threading.Timer(timeout, os.killpg, (process.pid, signal.SIGKILL))
-    alarm.start()
-    found = False
-    for line in process.stdout:
-        comment(line.rstrip())
-        if not found and wanted in plain(line):
-            found = True
-            os.killpg(process.pid, signal.SIGINT)
-    process.wait()
-    alarm.cancel()
-    check(found, f"'{wanted}' was never printed")
-    check(process.returncode != -signal.SIGKILL, "it does not stop on Ctrl-C")
+    with Program(command, timeout, **env) as program:
+        program.await_line(wanted)
+        program.stop()
 
 
 def launch(pipeline, **options):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A camera for tests: serves an H.264 file on 127.0.0.1, prints its URL, and ends when its standard input does.
  *
- *   rtsp_server FILE.mp4 */
+ *   rtsp_server FILE.mp4 [PORT]     without PORT, any that is free */
 #include <gst/gst.h>
 #include <gst/rtsp-server/rtsp-server.h>
 
@@ -16,7 +16,7 @@ static gboolean on_input(GIOChannel *channel, GIOCondition condition, gpointer l
   return G_SOURCE_REMOVE;
 }
 
-static GstRTSPServer *serve(const gchar *file) {
+static GstRTSPServer *serve(const gchar *file, const gchar *port) {
   GstRTSPServer *server = gst_rtsp_server_new();
   GstRTSPMediaFactory *factory = gst_rtsp_media_factory_new();
   gchar *quoted = g_strescape(file, NULL);
@@ -30,18 +30,18 @@ static GstRTSPServer *serve(const gchar *file) {
   gst_rtsp_mount_points_add_factory(mounts, "/clip", factory);
   g_object_unref(mounts);
   gst_rtsp_server_set_address(server, "127.0.0.1");
-  gst_rtsp_server_set_service(server, "0"); /* any free port */
+  gst_rtsp_server_set_service(server, port);
   return server;
 }
 
 int main(int argc, char **argv) {
   gst_init(&argc, &argv);
-  if (argc != 2) {
-    fprintf(stderr, "usage: %s FILE.mp4\n", argv[0]);
+  if (argc < 2 || argc > 3) {
+    fprintf(stderr, "usage: %s FILE.mp4 [PORT]\n", argv[0]);
     return 2;
   }
   GMainLoop *loop = g_main_loop_new(NULL, FALSE);
-  GstRTSPServer *server = serve(argv[1]);
+  GstRTSPServer *server = serve(argv[1], argc > 2 ? argv[2] : "0");
   guint source = gst_rtsp_server_attach(server, NULL);
   int status = 1;
   if (source != 0) {

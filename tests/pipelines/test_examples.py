@@ -2,6 +2,7 @@
 """Runs the scripts of examples/pipelines and the programs of examples/apps against local sources.
 
     test_examples.py WATCH PICTURE [RTSP-SERVER]"""
+import json
 import os
 import re
 import sys
@@ -41,8 +42,66 @@ def rtsp():
         launch.run_until([SCRIPTS + "rtsp.sh", url], "king penguin")
 
 
+def camera_goes_and_comes(command, line, gone):
+    """`command` prints `line` again after the camera was killed, and after it was frozen. The clip ends by itself too:
+    what is waited for is said only after the camera has gone."""
+    server = camera.Server(SERVER[0])
+    try:
+        with launch.Program([*command, server.url]) as program:
+            program.await_line(line)
+            server.switch_off()
+            program.await_line(gone)
+            server.switch_on()
+            program.await_line(line)
+            server.freeze(True)
+            program.await_line(gone)
+            server.freeze(False)
+            program.await_line(line)
+            program.stop()
+    finally:
+        server.switch_off()
+
+
+def rtsp_reconnect():
+    if not SERVER:
+        return "there is no gst-rtsp-server to stand in for the camera"
+    camera_goes_and_comes([SCRIPTS + "rtsp-reconnect.sh"], "king penguin", "has gone; trying again")
+
+
+def lines_of(run):
+    return [json.loads(line) for line in run.output.splitlines() if line.startswith("{")]
+
+
+def several():
+    run = launch.run([SCRIPTS + "several.sh", "film=file://" + CLIP, "again=file://" + CLIP])
+    for name in ("film", "again"):
+        lines = [line for line in lines_of(run) if line["stream"] == name]
+        # 5.3 s, two a second; the first frame and one each half second.
+        launch.equal(len(lines), 11, f"results of {name}")
+        launch.equal(lines[0]["classes"][0]["label"], "brain coral", f"first class of {name}")
+
+
+def mqtt():
+    run = launch.run([SCRIPTS + "mqtt.sh", "file://" + CLIP, "broker", "cameras/door"], PUBLISH="cat")
+    launch.equal([line["stream"] for line in lines_of(run)], ["cameras/door"] * 6, "messages, one a second")
+
+
+def hls():
+    with tempfile.TemporaryDirectory() as folder:
+        launch.run([SCRIPTS + "hls.sh", "file://" + CLIP, folder])
+        with open(os.path.join(folder, "live.m3u8"), encoding="utf-8") as file:
+            playlist = file.read()
+        parts = re.findall(r"^part.*\.ts$", playlist, re.M)
+        launch.equal(len(parts), 3, "parts of two seconds")
+        launch.check("#EXT-X-ENDLIST" in playlist, "the playlist is complete")
+        first = os.path.join(folder, parts[0])
+        run = launch.launch(f"filesrc location={first} ! decodebin ! videoconvert ! resnet18classify mode=sync "
+                            "post-messages=all ! fakesink")
+        launch.equal(len(run.results), 50, "frames in the first part")
+
+
 def wrong_usage():
-    for script in ("file.sh", "rtsp.sh"):
+    for script in ("file.sh", "hls.sh", "mqtt.sh", "rtsp.sh", "rtsp-reconnect.sh", "several.sh"):
         run = launch.run([SCRIPTS + script], must_work=False)
         launch.equal(run.status, 2, f"exit status of {script} without arguments")
         launch.check("usage" in run.output, f"{script} says how it is used")
@@ -74,6 +133,8 @@ def picture():
     launch.near(float(score), 0.906, 0.03, "score in the precision that suits this CPU")
 
 
-launch.main([("file.sh", file), ("webcam.sh", webcam), ("rtsp.sh", rtsp), ("usage", wrong_usage),
+launch.main([("file.sh", file), ("webcam.sh", webcam), ("rtsp.sh", rtsp),
+             ("rtsp-reconnect.sh", rtsp_reconnect), ("several.sh", several), ("mqtt.sh", mqtt), ("hls.sh", hls),
+             ("usage", wrong_usage),
              ("watch, a file", watch_file), ("watch, a pipeline", watch_pipeline), ("watch, no file", watch_nothing),
              ("picture", picture)])
