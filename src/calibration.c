@@ -13,8 +13,12 @@ enum { MAX_WHOLE = 1000000, FRACTION = 1000000, SAMPLED = 8, FIELD = 64 };
 
 static const char magic[] = "resnet18-calibration", version[] = "1";
 
+/* At 7x7 Winograd's method is not wanted: tiles of 2x2 cover 8x8, its weights are 16/9 the size, and in eight bits it
+ * adds noise. */
+enum { TOO_SMALL = 7 };
+
 bool r18_has_positions(unsigned index) {
-  return r18_convs[index].kernel == 3 && r18_convs[index].stride == 1;
+  return r18_convs[index].kernel == 3 && r18_convs[index].stride == 1 && r18_convs[index].out_size > TOO_SMALL;
 }
 
 /* ---- Fingerprint -------------------------------------------------------------------------------------- */

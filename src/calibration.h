@@ -13,7 +13,7 @@ struct r18_calibration {
   uint64_t weights;       /* r18_fingerprint of the weights that it belongs to */
   float range[R18_CONVS]; /* largest value worth representing of each convolution's output, after residual, ReLU and
                              pooling; largest magnitude where there is no ReLU (downsample) */
-  /* The same of the 16 positions of the F(2,3)-transformed input; of 3x3 convolutions with stride 1 only. */
+  /* The same of the 16 positions of the F(2,3)-transformed input; of convolutions with r18_has_positions only. */
   float position[R18_CONVS][R18_CALIBRATION_POSITIONS];
 };
 
@@ -23,7 +23,8 @@ resnet18_status r18_fingerprint(const resnet18_model *model, uint64_t *fingerpri
 /* The convolution that writes the input of convolution `index` (not 0). */
 unsigned r18_conv_input(unsigned index);
 
-/* Whether convolution `index` has a transformed input. */
+/* Whether convolution `index` may be computed by Winograd's method, and so needs the ranges of its transformed input.
+ */
 bool r18_has_positions(unsigned index);
 
 /* Reads the text format:
