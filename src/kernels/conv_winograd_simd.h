@@ -101,18 +101,17 @@ static inline winograd_segment groups_segment(const tile_range *range, unsigned 
   return (winograd_segment){.column = tile - range->begin, .full_columns = in_row < left ? in_row : left};
 }
 
-__attribute__((always_inline)) static inline void groups_transform(winograd_kind kind, const winograd_grid *grid,
-                                                                   const tile_range *range, const r18_step *step,
-                                                                   const r18_run *run, unsigned image, float *panels) {
-  const unsigned inputs = GROUP_TILE * kind_stride(kind);
+static inline void groups_transform(const winograd_grid *grid, const tile_range *range, const r18_step *step,
+                                    const r18_run *run, unsigned image, float *panels) {
+  const unsigned inputs = GROUP_TILE * kind_stride(grid->kind);
   winograd_segment segment;
   for (unsigned tile = range->begin; tile < range->end; tile += segment.full_columns) {
     segment = groups_segment(range, tile);
     const int y = (int)(tile / range->columns * inputs), x = (int)(tile % range->columns * inputs);
     const float *in = r18_at_f32(run, &step->in, image, y - 1, x - 1);
     for (unsigned block = 0; block < grid->blocks; block++)
-      transform_segment(kind, grid, &segment, in + block * LANES, step->in.row / sizeof(float), step->in.channels,
-                        block, panels);
+      transform_segment(grid, &segment, in + block * LANES, step->in.row / sizeof(float), step->in.channels, block,
+                        panels);
   }
 }
 
@@ -140,19 +139,18 @@ static inline void groups_multiply(const winograd_grid *grid, const tile_range *
   }
 }
 
-__attribute__((always_inline)) static inline void groups_finish(winograd_kind kind, const winograd_grid *grid,
-                                                                const tile_range *range, const float *products,
-                                                                const winograd_target *target) {
+static inline void groups_finish(const winograd_grid *grid, const tile_range *range, const float *products,
+                                 const winograd_target *target) {
   winograd_segment segment;
   for (unsigned tile = range->begin; tile < range->end; tile += segment.full_columns) {
     segment = groups_segment(range, tile);
-    finish_segment(kind, grid, GROUP_WIDE, products, &segment, target, tile / range->columns * GROUP_TILE,
+    finish_segment(grid, GROUP_WIDE, products, &segment, target, tile / range->columns * GROUP_TILE,
                    tile % range->columns * GROUP_TILE);
   }
 }
 
-__attribute__((always_inline)) static inline void groups_run_kind(winograd_kind kind, const r18_step *step,
-                                                                  const r18_run *run, unsigned begin, unsigned end) {
+static inline void groups_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
+  const winograd_kind kind = winograd_kind_of(step->out.height, step->stride);
   for (unsigned unit = begin; unit < end; unit++) {
     const unsigned image = unit / step->units;
     const tile_range range = groups_range(step, unit % step->units);
@@ -160,21 +158,14 @@ __attribute__((always_inline)) static inline void groups_run_kind(winograd_kind 
     const winograd_target target = winograd_target_of(step, run, image);
     const float *weights = (const float *)(const void *)step->weights + step->out.channels;
     float *panels = (float *)(void *)run->scratch, *products = panels + grid.panel_size;
-    groups_transform(kind, &grid, &range, step, run, image, panels);
+    groups_transform(&grid, &range, step, run, image, panels);
     for (unsigned channel = 0; channel < step->out.channels; channel += GROUP_WIDE * LANES) {
       const winograd_target here = winograd_target_at(target, channel);
       groups_multiply(&grid, &range, panels, weights, products, &here);
-      groups_finish(kind, &grid, &range, products, &here);
+      groups_finish(&grid, &range, products, &here);
       weights += block_weights(&grid, GROUP_WIDE);
     }
   }
-}
-
-static inline void groups_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  if (step->stride == 1)
-    groups_run_kind(STRIDE1_TILE4, step, run, begin, end);
-  else
-    groups_run_kind(STRIDE2_TILE4, step, run, begin, end);
 }
 
 /* --- blocks --- */
@@ -253,41 +244,22 @@ static inline blocks_panels shared_panels(const r18_step *step, const r18_run *r
 }
 
 /* One row of tiles and one vector of channels. */
-__attribute__((always_inline)) static inline void blocks_transform(winograd_kind kind, const winograd_grid *grid,
-                                                                   const r18_step *step, const r18_run *run,
-                                                                   unsigned image, unsigned row, unsigned block,
-                                                                   const blocks_panels *panels) {
-  const int y = (int)(row * grid->outputs * kind_stride(kind));
+static inline void blocks_transform(const winograd_grid *grid, const r18_step *step, const r18_run *run, unsigned image,
+                                    unsigned row, unsigned block, const blocks_panels *panels) {
+  const int y = (int)(row * grid->outputs * kind_stride(grid->kind));
   const float *in = r18_at_f32(run, &step->in, image, y - 1, -1) + block * LANES;
   const winograd_segment segment = grid_row(grid, row);
-  transform_segment(kind, grid, &segment, in, step->in.row / sizeof(float), step->in.channels, block,
+  transform_segment(grid, &segment, in, step->in.row / sizeof(float), step->in.channels, block,
                     panels->first + image * panels->image);
 }
 
-__attribute__((always_inline)) static inline void
-blocks_prepare_kind(winograd_kind kind, const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  const winograd_grid grid = grid_of_picture(kind, step->out.height, step->in.channels);
+static inline void blocks_prepare(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
+  const winograd_grid grid =
+      grid_of_picture(winograd_kind_of(step->out.height, step->stride), step->out.height, step->in.channels);
   const blocks_panels panels = shared_panels(step, run);
   for (unsigned unit = begin; unit < end; unit++)
-    blocks_transform(kind, &grid, step, run, unit / step->units, unit % step->units / grid.blocks, unit % grid.blocks,
+    blocks_transform(&grid, step, run, unit / step->units, unit % step->units / grid.blocks, unit % grid.blocks,
                      &panels);
-}
-
-static inline void blocks_prepare(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  switch (winograd_kind_of(step->out.height, step->stride)) {
-  case STRIDE1_TILE4:
-    blocks_prepare_kind(STRIDE1_TILE4, step, run, begin, end);
-    break;
-  case STRIDE1_TILE2:
-    blocks_prepare_kind(STRIDE1_TILE2, step, run, begin, end);
-    break;
-  case STRIDE2_TILE4:
-    blocks_prepare_kind(STRIDE2_TILE4, step, run, begin, end);
-    break;
-  case STRIDE2_TILE2:
-    blocks_prepare_kind(STRIDE2_TILE2, step, run, begin, end);
-    break;
-  }
 }
 
 /* All positions of all pictures that have the same weights, u of the rows and v of the columns. */
@@ -320,23 +292,23 @@ static inline void blocks_multiply(const winograd_grid *grid, unsigned wide, con
     }
 }
 
-__attribute__((always_inline)) static inline void blocks_finish(winograd_kind kind, const winograd_grid *grid,
-                                                                unsigned wide, const r18_step *step, const r18_run *run,
-                                                                unsigned channel, const float *products) {
+static inline void blocks_finish(const winograd_grid *grid, unsigned wide, const r18_step *step, const r18_run *run,
+                                 unsigned channel, const float *products) {
   for (unsigned image = 0; image < run->batch; image++) {
     const winograd_target target = winograd_target_at(winograd_target_of(step, run, image), channel);
     for (unsigned row = 0; row < grid->rows; row++) {
       const winograd_segment segment = grid_row(grid, row);
-      finish_segment(kind, grid, wide, products + wide * image * grid->product_size, &segment, &target,
-                     row * grid->outputs, 0);
+      finish_segment(grid, wide, products + wide * image * grid->product_size, &segment, &target, row * grid->outputs,
+                     0);
     }
   }
 }
 
-/* `apart`: the panels are this thread's own, in its scratch before the products. */
-__attribute__((always_inline)) static inline void blocks_run_kind(winograd_kind kind, bool apart, const r18_step *step,
-                                                                  const r18_run *run, unsigned begin, unsigned end) {
-  const winograd_grid grid = grid_of_picture(kind, step->out.height, step->in.channels);
+/* Without a place for shared panels, they are this thread's own, in its scratch before the products. */
+static inline void blocks_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
+  const bool apart = !step->work.element;
+  const winograd_grid grid =
+      grid_of_picture(winograd_kind_of(step->out.height, step->stride), step->out.height, step->in.channels);
   const unsigned wide = blocks_wide(step->out.height), block = wide * LANES;
   float *scratch = (float *)(void *)run->scratch;
   const blocks_panels panels = apart ? (blocks_panels){scratch, grid.panel_size} : shared_panels(step, run);
@@ -344,27 +316,10 @@ __attribute__((always_inline)) static inline void blocks_run_kind(winograd_kind 
   for (unsigned image = 0; image < run->batch && apart && !run->continues; image++)
     for (unsigned row = 0; row < grid.rows; row++)
       for (unsigned i = 0; i < grid.blocks; i++)
-        blocks_transform(kind, &grid, step, run, image, row, i, &panels);
+        blocks_transform(&grid, step, run, image, row, i, &panels);
   for (unsigned unit = begin; unit < end; unit++) {
     blocks_multiply(&grid, wide, step, run, unit * block, &panels, products);
-    blocks_finish(kind, &grid, wide, step, run, unit * block, products);
-  }
-}
-
-static inline void blocks_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  switch (winograd_kind_of(step->out.height, step->stride)) {
-  case STRIDE1_TILE4:
-    blocks_run_kind(STRIDE1_TILE4, false, step, run, begin, end);
-    break;
-  case STRIDE1_TILE2:
-    blocks_run_kind(STRIDE1_TILE2, false, step, run, begin, end);
-    break;
-  case STRIDE2_TILE4:
-    blocks_run_kind(STRIDE2_TILE4, false, step, run, begin, end);
-    break;
-  case STRIDE2_TILE2:
-    blocks_run_kind(STRIDE2_TILE2, false, step, run, begin, end);
-    break;
+    blocks_finish(&grid, wide, step, run, unit * block, products);
   }
 }
 
@@ -390,23 +345,6 @@ static inline bool apart_accepts_stride2_tile2(const r18_conv *conv) {
 
 static inline size_t apart_scratch_bytes(const r18_conv *conv) {
   return blocks_work_bytes(conv) * conv->max_batch + blocks_scratch_bytes(conv);
-}
-
-static inline void apart_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  switch (winograd_kind_of(step->out.height, step->stride)) {
-  case STRIDE1_TILE4:
-    blocks_run_kind(STRIDE1_TILE4, true, step, run, begin, end);
-    break;
-  case STRIDE1_TILE2:
-    blocks_run_kind(STRIDE1_TILE2, true, step, run, begin, end);
-    break;
-  case STRIDE2_TILE4:
-    blocks_run_kind(STRIDE2_TILE4, true, step, run, begin, end);
-    break;
-  case STRIDE2_TILE2:
-    blocks_run_kind(STRIDE2_TILE2, true, step, run, begin, end);
-    break;
-  }
 }
 
 #endif

@@ -297,14 +297,34 @@ transform_segment_of(winograd_kind kind, bool half_row, const winograd_grid *gri
   }
 }
 
-__attribute__((always_inline)) static inline void transform_segment(winograd_kind kind, const winograd_grid *grid,
-                                                                    const winograd_segment *segment, const float *in,
-                                                                    size_t in_row, size_t in_pixel, unsigned block,
-                                                                    float *panels) {
+__attribute__((always_inline)) static inline void
+transform_segment_kind(winograd_kind kind, const winograd_grid *grid, const winograd_segment *segment, const float *in,
+                       size_t in_row, size_t in_pixel, unsigned block, float *panels) {
   if (!segment->half_row)
     transform_segment_of(kind, false, grid, segment, in, in_row, in_pixel, block, panels);
   else
     transform_segment_of(kind, true, grid, segment, in, in_row, in_pixel, block, panels);
+}
+
+/* One copy of the code for each kind, however many callers there are: it is large. */
+__attribute__((noinline, unused)) static void transform_segment(const winograd_grid *grid,
+                                                                const winograd_segment *segment, const float *in,
+                                                                size_t in_row, size_t in_pixel, unsigned block,
+                                                                float *panels) {
+  switch (grid->kind) {
+  case STRIDE1_TILE4:
+    transform_segment_kind(STRIDE1_TILE4, grid, segment, in, in_row, in_pixel, block, panels);
+    break;
+  case STRIDE1_TILE2:
+    transform_segment_kind(STRIDE1_TILE2, grid, segment, in, in_row, in_pixel, block, panels);
+    break;
+  case STRIDE2_TILE4:
+    transform_segment_kind(STRIDE2_TILE4, grid, segment, in, in_row, in_pixel, block, panels);
+    break;
+  case STRIDE2_TILE2:
+    transform_segment_kind(STRIDE2_TILE2, grid, segment, in, in_row, in_pixel, block, panels);
+    break;
+  }
 }
 
 /* Where a block of output channels goes. */
@@ -362,8 +382,8 @@ __attribute__((always_inline)) static inline void finish_tile(winograd_kind kind
 
 /* All tiles of a segment, whose first output is (y0, x0). */
 __attribute__((always_inline)) static inline void
-finish_segment(winograd_kind kind, const winograd_grid *grid, unsigned wide, const float *products,
-               const winograd_segment *segment, const winograd_target *target, unsigned y0, unsigned x0) {
+finish_segment_kind(winograd_kind kind, const winograd_grid *grid, unsigned wide, const float *products,
+                    const winograd_segment *segment, const winograd_target *target, unsigned y0, unsigned x0) {
   const unsigned row = segment->row, full = segment->full_columns;
   for (unsigned t = 0; t < full + segment->half_column; t++)
     for (unsigned lane = 0; lane < wide * LANES; lane += LANES) {
@@ -377,6 +397,25 @@ finish_segment(winograd_kind kind, const winograd_grid *grid, unsigned wide, con
       else
         finish_tile(kind, true, true, grid, wide, products, row, column, lane, target, y0, x);
     }
+}
+
+__attribute__((noinline, unused)) static void finish_segment(const winograd_grid *grid, unsigned wide,
+                                                             const float *products, const winograd_segment *segment,
+                                                             const winograd_target *target, unsigned y0, unsigned x0) {
+  switch (grid->kind) {
+  case STRIDE1_TILE4:
+    finish_segment_kind(STRIDE1_TILE4, grid, wide, products, segment, target, y0, x0);
+    break;
+  case STRIDE1_TILE2:
+    finish_segment_kind(STRIDE1_TILE2, grid, wide, products, segment, target, y0, x0);
+    break;
+  case STRIDE2_TILE4:
+    finish_segment_kind(STRIDE2_TILE4, grid, wide, products, segment, target, y0, x0);
+    break;
+  case STRIDE2_TILE2:
+    finish_segment_kind(STRIDE2_TILE2, grid, wide, products, segment, target, y0, x0);
+    break;
+  }
 }
 
 /* Packed: the bias, then for each block of wide * LANES output channels: [weights of both sides][in_channels]
