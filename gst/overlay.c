@@ -299,30 +299,51 @@ static cairo_surface_t *draw_panel(GstResnet18Overlay *o, const Panel *panel, co
 
 /* ---- From the surface to the frame --------------------------------------------------------------------- */
 
-/* gst_video_overlay_composition_blend turns RGB into BT.601 whatever the frame is, so frames in YUV get their own
- * colours: AYUV in the frame's matrix and range, alpha not multiplied in. */
-static void to_ayuv(const GstVideoInfo *info, guint8 *pixel) {
-  gdouble kr = 0.299, kb = 0.114, r, g, b, y, u, v, a;
+/* From RGB of 0..1 to bytes of AYUV. */
+typedef struct {
+  gdouble kr, kb;
   gint offset[4], scale[4];
-  guint32 argb;
-  memcpy(&argb, pixel, sizeof argb);
-  a = (argb >> 24) / 255.0;
-  if (!gst_video_color_matrix_get_Kr_Kb(info->colorimetry.matrix, &kr, &kb)) {
-    kr = 0.299;
-    kb = 0.114;
+} Matrix;
+
+static Matrix matrix_of(const GstVideoInfo *info) {
+  Matrix m;
+  if (!gst_video_color_matrix_get_Kr_Kb(info->colorimetry.matrix, &m.kr, &m.kb)) {
+    m.kr = 0.299;
+    m.kb = 0.114;
   }
-  gst_video_color_range_offsets(info->colorimetry.range, gst_video_format_get_info(GST_VIDEO_FORMAT_AYUV), offset,
-                                scale);
-  r = a > 0 ? ((argb >> 16) & 255) / 255.0 / a : 0;
-  g = a > 0 ? ((argb >> 8) & 255) / 255.0 / a : 0;
-  b = a > 0 ? (argb & 255) / 255.0 / a : 0;
-  y = kr * r + (1 - kr - kb) * g + kb * b;
-  u = (b - y) / (2 * (1 - kb));
-  v = (r - y) / (2 * (1 - kr));
-  pixel[0] = argb >> 24;
-  pixel[1] = (guint8)CLAMP(offset[0] + y * scale[0] + 0.5, 0, 255);
-  pixel[2] = (guint8)CLAMP(offset[1] + u * scale[1] + 0.5, 0, 255);
-  pixel[3] = (guint8)CLAMP(offset[2] + v * scale[2] + 0.5, 0, 255);
+  gst_video_color_range_offsets(info->colorimetry.range, gst_video_format_get_info(GST_VIDEO_FORMAT_AYUV), m.offset,
+                                m.scale);
+  return m;
+}
+
+static guint8 to_byte(gdouble value) {
+  return (guint8)CLAMP(value + 0.5, 0, 255);
+}
+
+static guint32 to_ayuv(const Matrix *m, guint32 argb) {
+  const gdouble a = (argb >> 24) / 255.0, whole = a > 0 ? 255.0 * a : G_MAXDOUBLE;
+  const gdouble r = ((argb >> 16) & 255) / whole, g = ((argb >> 8) & 255) / whole, b = (argb & 255) / whole;
+  const gdouble y = m->kr * r + (1 - m->kr - m->kb) * g + m->kb * b;
+  const gdouble u = (b - y) / (2 * (1 - m->kb)), v = (r - y) / (2 * (1 - m->kr));
+  const guint8 bytes[4] = {argb >> 24, to_byte(m->offset[0] + y * m->scale[0]), to_byte(m->offset[1] + u * m->scale[1]),
+                           to_byte(m->offset[2] + v * m->scale[2])};
+  guint32 ayuv;
+  memcpy(&ayuv, bytes, sizeof ayuv);
+  return ayuv;
+}
+
+/* gst_video_overlay_composition_blend turns RGB into BT.601 whatever the frame is, so frames in YUV get their own
+ * colours: AYUV in the frame's matrix and range, alpha not multiplied in. Most pixels are like their neighbour. */
+static void make_ayuv(const GstVideoInfo *info, guint32 *pixels, gsize n) {
+  const Matrix matrix = matrix_of(info);
+  guint32 from = 0, to = to_ayuv(&matrix, 0);
+  for (gsize i = 0; i < n; i++) {
+    if (pixels[i] != from) {
+      from = pixels[i];
+      to = to_ayuv(&matrix, from);
+    }
+    pixels[i] = to;
+  }
 }
 
 static gboolean wants_ayuv(const GstResnet18Overlay *o) {
@@ -338,8 +359,7 @@ static GstBuffer *pixels_of(const GstResnet18Overlay *o, cairo_surface_t *surfac
   for (guint y = 0; y < height; y++)
     memcpy(to + (gsize)y * width * 4, from + y * stride, (gsize)width * 4);
   if (wants_ayuv(o))
-    for (gsize i = 0; i < size; i += 4)
-      to_ayuv(&o->info, to + i);
+    make_ayuv(&o->info, (guint32 *)(gpointer)to, size / 4);
   buffer = gst_buffer_new_wrapped(to, size);
   gst_buffer_add_video_meta(buffer, GST_VIDEO_FRAME_FLAG_NONE,
                             wants_ayuv(o) ? GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_YUV

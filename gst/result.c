@@ -6,6 +6,14 @@ static void take(GstStructure *structure, const gchar *name, GValue *value) {
   gst_structure_take_value(structure, name, value);
 }
 
+/* Interned strings are not copied with the structure, which is done for each frame. There are as many as labels. */
+static void set_string(GstStructure *structure, const gchar *name, const gchar *string) {
+  GValue value = G_VALUE_INIT;
+  g_value_init(&value, G_TYPE_STRING);
+  g_value_set_interned_string(&value, g_intern_string(string));
+  take(structure, name, &value);
+}
+
 static void set_time(GstStructure *result, const gchar *name, GstClockTime time) {
   if (GST_CLOCK_TIME_IS_VALID(time))
     gst_structure_set(result, name, G_TYPE_UINT64, time, NULL);
@@ -22,10 +30,12 @@ static void set_roi(GstStructure *result, const GstResnet18ResultFields *f) {
 
 static void init_class(GValue *value, const resnet18_class *c, resnet18_labels *labels) {
   const gchar *label = resnet18_labels_name(labels, c->index), *wnid = resnet18_labels_wnid(labels, c->index);
+  GstStructure *entry = gst_structure_new("class", "index", G_TYPE_UINT, c->index, NULL);
+  set_string(entry, "wnid", wnid ? wnid : "");
+  set_string(entry, "label", label ? label : "");
+  gst_structure_set(entry, "score", G_TYPE_DOUBLE, (gdouble)c->score, NULL);
   g_value_init(value, GST_TYPE_STRUCTURE);
-  g_value_take_boxed(value, gst_structure_new("class", "index", G_TYPE_UINT, c->index, "wnid", G_TYPE_STRING,
-                                              wnid ? wnid : "", "label", G_TYPE_STRING, label ? label : "", "score",
-                                              G_TYPE_DOUBLE, (gdouble)c->score, NULL));
+  g_value_take_boxed(value, entry);
 }
 
 static void append_class(GValue *array, const resnet18_class *c, resnet18_labels *labels) {
@@ -49,10 +59,12 @@ static void set_classes(GstStructure *result, const GstResnet18ResultFields *f) 
 }
 
 static void set_group(GstStructure *result, const GstResnet18ResultFields *f) {
+  GstStructure *group = gst_structure_new_empty("group");
   GValue value = G_VALUE_INIT;
+  set_string(group, "label", f->group);
+  gst_structure_set(group, "score", G_TYPE_DOUBLE, f->group_score, NULL);
   g_value_init(&value, GST_TYPE_STRUCTURE);
-  g_value_take_boxed(&value, gst_structure_new("group", "label", G_TYPE_STRING, f->group, "score", G_TYPE_DOUBLE,
-                                               f->group_score, NULL));
+  g_value_take_boxed(&value, group);
   take(result, "group", &value);
 }
 
@@ -68,7 +80,8 @@ static void set_cam(GstStructure *result, const gfloat *cam) {
 }
 
 GstStructure *gst_resnet18_result_new(const GstResnet18ResultFields *f) {
-  GstStructure *result = gst_structure_new(GST_RESNET18_RESULT, "model", G_TYPE_STRING, f->model, NULL);
+  GstStructure *result = gst_structure_new_empty(GST_RESNET18_RESULT);
+  set_string(result, "model", f->model);
   set_time(result, "pts", f->pts);
   set_time(result, "running-time", f->running_time);
   set_time(result, "stream-time", f->stream_time);
@@ -81,7 +94,7 @@ GstStructure *gst_resnet18_result_new(const GstResnet18ResultFields *f) {
     set_group(result, f);
   gst_structure_set(result, "uncertainty", G_TYPE_DOUBLE, f->uncertainty, "unknown", G_TYPE_BOOLEAN, f->unknown, NULL);
   if (f->event)
-    gst_structure_set(result, "event", G_TYPE_STRING, f->event, NULL);
+    set_string(result, "event", f->event);
   if (f->previous)
     set_previous(result, f);
   if (f->cam)
