@@ -54,6 +54,28 @@ static void every_class_has_a_group(void **state) {
   resnet18_labels_unref(labels);
 }
 
+/* White noise shows nothing; a cat does. */
+static void noise_is_unknown(void **state) {
+  Rig *rig = rig_new("", "chelsea.png", RGB ",width=320,height=240");
+  GstStructure *result = rig_result(rig);
+  GstBuffer *noise = gst_buffer_copy_deep(gst_sample_get_buffer(rig->picture));
+  guint32 seed = 1;
+  gboolean unknown;
+  GstMapInfo map;
+  assert_true(gst_structure_get_boolean(result, "unknown", &unknown));
+  assert_false(unknown);
+  gst_structure_free(result);
+  gst_buffer_map(noise, &map, GST_MAP_WRITE);
+  for (gsize i = 0; i < map.size; i++)
+    map.data[i] = (guint8)((seed = seed * 1664525u + 1013904223u) >> 24);
+  gst_buffer_unmap(noise, &map);
+  noise = gst_harness_push_and_pull(rig->harness, noise);
+  assert_true(gst_structure_get_boolean(gst_resnet18_buffer_get_result(noise, 0), "unknown", &unknown));
+  assert_true(unknown);
+  gst_buffer_unref(noise);
+  rig_free(rig);
+}
+
 /* How much of the map lies on the left half. */
 static gdouble left_share(const GstStructure *result) {
   const GValue *cam = gst_structure_get_value(result, "cam");
@@ -205,7 +227,8 @@ static void late_frames_pass_unclassified(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(groups_are_reported_on_request),  cmocka_unit_test(a_group_is_the_sum_of_its_classes),
-      cmocka_unit_test(every_class_has_a_group),         cmocka_unit_test(the_map_is_where_the_class_is),
+      cmocka_unit_test(every_class_has_a_group),         cmocka_unit_test(noise_is_unknown),
+      cmocka_unit_test(the_map_is_where_the_class_is),
       cmocka_unit_test(the_map_is_drawn_in_the_overlay), cmocka_unit_test(the_map_is_drawn_for_every_crop_and_region),
       cmocka_unit_test(still_pictures_reuse_the_result), cmocka_unit_test(still_pictures_stay_fresh_in_async),
       cmocka_unit_test(late_frames_pass_unclassified),
