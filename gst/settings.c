@@ -193,10 +193,11 @@ static void install_model(GObjectClass *c) {
                                                     gst_resnet18_precision_get_type(), DEFAULT_PRECISION, IN_READY));
   g_object_class_install_property(
       c, PROP_THREADS,
-      g_param_spec_uint("threads", "Threads",
-                        "Threads of one forward pass (0 = as many as CPU affinity and cgroup quota allow). Elements "
-                        "with the same weights and threads share one team",
-                        0, 64, DEFAULT_THREADS, IN_READY));
+      g_param_spec_uint(
+          "threads", "Threads",
+          "Threads of one forward pass (0 = as many as CPU affinity and cgroup quota allow, 8 at most). Elements "
+          "with the same weights and threads share one team",
+          0, 64, DEFAULT_THREADS, IN_READY));
 }
 
 static void install_flow(GObjectClass *c) {

@@ -226,11 +226,15 @@ static void late_frames_pass_unclassified(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(groups_are_reported_on_request),  cmocka_unit_test(a_group_is_the_sum_of_its_classes),
-      cmocka_unit_test(every_class_has_a_group),         cmocka_unit_test(noise_is_unknown),
+      cmocka_unit_test(groups_are_reported_on_request),
+      cmocka_unit_test(a_group_is_the_sum_of_its_classes),
+      cmocka_unit_test(every_class_has_a_group),
+      cmocka_unit_test(noise_is_unknown),
       cmocka_unit_test(the_map_is_where_the_class_is),
-      cmocka_unit_test(the_map_is_drawn_in_the_overlay), cmocka_unit_test(the_map_is_drawn_for_every_crop_and_region),
-      cmocka_unit_test(still_pictures_reuse_the_result), cmocka_unit_test(still_pictures_stay_fresh_in_async),
+      cmocka_unit_test(the_map_is_drawn_in_the_overlay),
+      cmocka_unit_test(the_map_is_drawn_for_every_crop_and_region),
+      cmocka_unit_test(still_pictures_reuse_the_result),
+      cmocka_unit_test(still_pictures_stay_fresh_in_async),
       cmocka_unit_test(late_frames_pass_unclassified),
   };
   gst_init(&argc, &argv);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Data flow: ends, flushes, segments, states, several elements, other elements around it. */
+#include "resnet18.h"
 #include "rig.h"
 
 #include <dirent.h>
@@ -200,6 +201,19 @@ static void sixteen_elements_share_one_pool(void **state) {
   for (guint i = 0; i < G_N_ELEMENTS(more); i++)
     rig_free(more[i]);
   assert_true(count_threads() < with_one);
+}
+
+/* Where a pass takes one CPU of several, the second stream gets a worker of its own, with the same weights. */
+static void free_cpus_work_on_other_streams(void **state) {
+  Rig *one = rig_new("threads=1", "chelsea.png", RGB), *two;
+  const guint with_one = count_threads();
+  two = rig_new("threads=1", "coffee.png", RGB);
+  assert_int_equal(count_threads(), with_one + (resnet18_cpu_count() > 1));
+  assert_int_equal(rig_best(one), TIGER_CAT);
+  assert_int_equal(rig_best(two), ESPRESSO);
+  rig_free(one);
+  assert_int_equal(rig_best(two), ESPRESSO);
+  rig_free(two);
 }
 
 /* All submit at once, so that frames of several streams go through one pass together; nobody gets another's result. */
@@ -476,6 +490,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(stops_and_starts_again),
       cmocka_unit_test(is_disposed_of_in_any_state),
       cmocka_unit_test(sixteen_elements_share_one_pool),
+      cmocka_unit_test(free_cpus_work_on_other_streams),
       cmocka_unit_test(streams_do_not_mix),
       cmocka_unit_test(latency_is_declared_in_sync_only),
       cmocka_unit_test(latency_follows_what_is_measured),
