@@ -35,8 +35,9 @@ struct resnet18_session {
 
 /* ---- Making one --------------------------------------------------------------------------------------- */
 
+/* Without dot-product instructions int8 is slower than fp32 with Winograd (AVX2 on Zen 4: 18.7 against 16.4 ms). */
 static bool has_fast_int8(void) {
-  return (r18_cpu_sets() & (R18_CPU_AVX2 | R18_CPU_AVX512VNNI | R18_CPU_DOTPROD)) != 0;
+  return (r18_cpu_sets() & (R18_CPU_AVX2VNNI | R18_CPU_AVX512VNNI | R18_CPU_DOTPROD)) != 0;
 }
 
 static resnet18_status decide_precision(const resnet18_model *model, resnet18_precision *precision,
