@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs the scripts of examples/pipelines and the programs of examples/apps against local sources.
 
-    test_examples.py WATCH PICTURE [RTSP-SERVER]"""
+    test_examples.py WATCH PICTURE RECONNECT GI-PYTHON [RTSP-SERVER]
+
+GI-PYTHON is the interpreter that PyGObject belongs to."""
 import json
 import os
 import re
@@ -11,7 +13,7 @@ import tempfile
 import camera
 import launch
 
-WATCH, PICTURE, *SERVER = map(os.path.abspath, sys.argv[1:])
+WATCH, PICTURE, RECONNECT, GI_PYTHON, *SERVER = map(os.path.abspath, sys.argv[1:])
 CLIP = os.path.join(launch.MEDIA, "bigbuckbunny.mp4")
 SCRIPTS = "examples/pipelines/"
 
@@ -133,8 +135,32 @@ def picture():
     launch.near(float(score), 0.906, 0.03, "score in the precision that suits this CPU")
 
 
+def reconnect():
+    if not SERVER:
+        return "there is no gst-rtsp-server to stand in for the camera"
+    camera_goes_and_comes([RECONNECT], "changed  king penguin", "has gone; trying again")
+
+
+def reconnect_python():
+    if not SERVER:
+        return "there is no gst-rtsp-server to stand in for the camera"
+    if os.environ.get("RESNET18_PRELOAD"):
+        return "an interpreter that is not sanitized cannot load what is"
+    probe = [GI_PYTHON, "-c", "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst"]
+    if launch.run(probe, must_work=False).status != 0:
+        return "there is no PyGObject with GStreamer"
+    camera_goes_and_comes([GI_PYTHON, "examples/apps/reconnect.py"], "changed  king penguin", "has gone; trying again")
+
+
+def reconnect_nowhere():
+    run = launch.run([RECONNECT, "nowhere"], must_work=False)
+    launch.equal(run.status, 2, "exit status")
+    launch.check("usage" in run.output, "it says how it is used")
+
+
 launch.main([("file.sh", file), ("webcam.sh", webcam), ("rtsp.sh", rtsp),
              ("rtsp-reconnect.sh", rtsp_reconnect), ("several.sh", several), ("mqtt.sh", mqtt), ("hls.sh", hls),
              ("usage", wrong_usage),
              ("watch, a file", watch_file), ("watch, a pipeline", watch_pipeline), ("watch, no file", watch_nothing),
-             ("picture", picture)])
+             ("picture", picture), ("reconnect.c", reconnect), ("reconnect.py", reconnect_python),
+             ("reconnect.c, no URI", reconnect_nowhere)])

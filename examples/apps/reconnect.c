@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Watches a camera for good and prints a line when something comes, goes or changes. When the camera fails, falls
+ * silent or ends, only the source is made anew; the classifier keeps running.
+ *
+ *   reconnect rtsp://camera/stream
+ *   reconnect v4l2:///dev/video0
+ *
+ * Build it anywhere with: cc reconnect.c $(pkg-config --cflags --libs gstreamer-resnet18-1.0) */
+#include <gst/gst.h>
+#include <gst/resnet18meta.h>
+#include <stdio.h>
+
+/* Seconds without a frame after which the camera counts as gone; the first frame may take longer. */
+#define SILENCE 3
+#define CONNECTING 10
+
+typedef struct {
+  const gchar *uri;
+  GMainLoop *loop;
+  GstElement *pipeline, *source;
+  GstPad *entry; /* where the source is linked to */
+  gint silent;   /* atomic: seconds without a frame */
+  int status;    /* of the program */
+} App;
+
+/* ---- What is seen --------------------------------------------------------------------------------------- */
+
+/* From the streaming thread: must not take long. */
+static void on_event(GstElement *classify, const GstStructure *result, gpointer data) {
+  const gchar *label = gst_resnet18_result_get_label(result);
+  g_print("%s  %s  %.3f\n", gst_structure_get_string(result, "event"), label ? label : "nothing",
+          gst_resnet18_result_get_score(result));
+}
+
+/* ---- The source ----------------------------------------------------------------------------------------- */
+
+static void on_pad_added(GstElement *source, GstPad *pad, gpointer data) {
+  App *app = data;
+  if (!gst_pad_is_linked(app->entry))
+    gst_pad_link(pad, app->entry);
+}
+
+/* Only decoded video, in whatever memory. A leading "rtspt" in place of "rtsp" in the URI asks for TCP. */
+static void add_source(App *app) {
+  GstCaps *video = gst_caps_from_string("video/x-raw(ANY)");
+  app->source = gst_element_factory_make("uridecodebin", NULL);
+  g_object_set(app->source, "uri", app->uri, "caps", video, "expose-all-streams", FALSE, NULL);
+  gst_caps_unref(video);
+  g_signal_connect(app->source, "pad-added", G_CALLBACK(on_pad_added), app);
+  g_atomic_int_set(&app->silent, SILENCE - CONNECTING);
+  gst_bin_add(GST_BIN(app->pipeline), app->source);
+  /* uridecodebin stays in PAUSED when it is asked for PLAYING at once and its source is live. */
+  gst_element_set_state(app->source, GST_STATE_PAUSED);
+  gst_element_set_state(app->pipeline, GST_STATE_PLAYING);
+}
+
+static void remove_source(App *app) {
+  gst_element_set_locked_state(app->source, TRUE);
+  gst_element_set_state(app->source, GST_STATE_NULL);
+  gst_bin_remove(GST_BIN(app->pipeline), app->source);
+}
+
+/* The end of the source is not the end of the pipeline. */
+static GstPadProbeReturn on_data(GstPad *pad, GstPadProbeInfo *info, gpointer data) {
+  App *app = data;
+  if (info->type & GST_PAD_PROBE_TYPE_BUFFER)
+    g_atomic_int_set(&app->silent, 0);
+  else if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS) {
+    g_atomic_int_set(&app->silent, SILENCE);
+    return GST_PAD_PROBE_DROP;
+  }
+  return GST_PAD_PROBE_OK;
+}
+
+static gboolean on_second(gpointer data) {
+  App *app = data;
+  if (g_atomic_int_add(&app->silent, 1) + 1 < SILENCE)
+    return G_SOURCE_CONTINUE;
+  g_print("%s has gone; trying again\n", app->uri);
+  remove_source(app);
+  add_source(app);
+  return G_SOURCE_CONTINUE;
+}
+
+/* ---- The pipeline --------------------------------------------------------------------------------------- */
+
+/* An error of the source is a reason to try again; one of a source that was removed is old; any other ends it. */
+static gboolean on_message(GstBus *bus, GstMessage *message, gpointer data) {
+  App *app = data;
+  GError *error = NULL;
+  if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR ||
+      !gst_object_has_as_ancestor(message->src, GST_OBJECT(app->pipeline)))
+    return G_SOURCE_CONTINUE;
+  gst_message_parse_error(message, &error, NULL);
+  g_printerr("%s\n", error->message);
+  g_error_free(error);
+  if (gst_object_has_as_ancestor(message->src, GST_OBJECT(app->source))) {
+    g_atomic_int_set(&app->silent, SILENCE);
+  } else {
+    app->status = 1;
+    g_main_loop_quit(app->loop);
+  }
+  return G_SOURCE_CONTINUE;
+}
+
+/* All but the source. fakesink waits for nothing: a camera that is away must not hold up the pipeline's state. */
+static gboolean make_pipeline(App *app) {
+  GError *error = NULL;
+  GstElement *entry, *classify;
+  app->pipeline = gst_parse_launch("videoconvert name=entry ! resnet18classify name=classify mode=async max-rate=2/1 "
+                                   "threshold=0.2 hysteresis=0.1 ! fakesink async=false",
+                                   &error);
+  if (error != NULL) {
+    g_printerr("%s\n", error->message);
+    g_error_free(error);
+    g_clear_object(&app->pipeline);
+    return FALSE;
+  }
+  entry = gst_bin_get_by_name(GST_BIN(app->pipeline), "entry");
+  classify = gst_bin_get_by_name(GST_BIN(app->pipeline), "classify");
+  app->entry = gst_element_get_static_pad(entry, "sink");
+  gst_pad_add_probe(app->entry, GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_data, app, NULL);
+  g_signal_connect(classify, "event", G_CALLBACK(on_event), NULL);
+  gst_object_unref(entry);
+  gst_object_unref(classify);
+  return TRUE;
+}
+
+int main(int argc, char **argv) {
+  App app = {NULL};
+  gst_init(&argc, &argv);
+  if (argc != 2 || !gst_uri_is_valid(argv[1])) {
+    g_printerr("usage: %s URI\n", argv[0]);
+    return 2;
+  }
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  app.uri = argv[1];
+  if (!make_pipeline(&app))
+    return 1;
+  app.loop = g_main_loop_new(NULL, FALSE);
+  GstBus *bus = gst_element_get_bus(app.pipeline);
+  guint watch = gst_bus_add_watch(bus, on_message, &app);
+  guint second = g_timeout_add_seconds(1, on_second, &app);
+  add_source(&app);
+  g_main_loop_run(app.loop);
+
+  g_source_remove(second);
+  g_source_remove(watch);
+  gst_element_set_state(app.pipeline, GST_STATE_NULL);
+  gst_object_unref(bus);
+  gst_object_unref(app.entry);
+  gst_object_unref(app.pipeline);
+  g_main_loop_unref(app.loop);
+  return app.status;
+}
