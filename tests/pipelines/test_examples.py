@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs the scripts of examples/pipelines and the programs of examples/apps against local sources.
 
-    test_examples.py WATCH PICTURE RECONNECT GI-PYTHON [RTSP-SERVER]
+    test_examples.py WATCH PICTURE RECONNECT REGIONS GI-PYTHON [RTSP-SERVER]
 
 GI-PYTHON is the interpreter that PyGObject belongs to."""
 import json
@@ -13,7 +13,7 @@ import tempfile
 import camera
 import launch
 
-WATCH, PICTURE, RECONNECT, GI_PYTHON, *SERVER = map(os.path.abspath, sys.argv[1:])
+WATCH, PICTURE, RECONNECT, REGIONS, GI_PYTHON, *SERVER = map(os.path.abspath, sys.argv[1:])
 CLIP = os.path.join(launch.MEDIA, "bigbuckbunny.mp4")
 SCRIPTS = "examples/pipelines/"
 
@@ -158,9 +158,17 @@ def reconnect_nowhere():
     launch.check("usage" in run.output, "it says how it is used")
 
 
+def regions():
+    run = launch.run([REGIONS, "file://" + CLIP])
+    # The clip is 1280 pixels wide and 5.3 s long; one classification a second.
+    for number, left in ((1, 0), (2, 640)):
+        launch.equal(len(re.findall(rf"^object {number} at {left},0 640x720: \w", run.output, re.M)), 6,
+                     f"results of object {number}")
+
+
 launch.main([("file.sh", file), ("webcam.sh", webcam), ("rtsp.sh", rtsp),
              ("rtsp-reconnect.sh", rtsp_reconnect), ("several.sh", several), ("mqtt.sh", mqtt), ("hls.sh", hls),
              ("usage", wrong_usage),
              ("watch, a file", watch_file), ("watch, a pipeline", watch_pipeline), ("watch, no file", watch_nothing),
-             ("picture", picture), ("reconnect.c", reconnect), ("reconnect.py", reconnect_python),
+             ("picture", picture), ("regions.c", regions), ("reconnect.c", reconnect), ("reconnect.py", reconnect_python),
              ("reconnect.c, no URI", reconnect_nowhere)])
