@@ -16,24 +16,11 @@
  * gst-launch-1.0 v4l2src ! videoconvert ! resnet18classify overlay=true ! videoconvert ! autovideosink
  * ]| A camera's picture with the three most likely classes on it. The camera is live, so no frame waits.
  * |[
- * gst-launch-1.0 -m filesrc location=clip.mp4 ! decodebin ! resnet18classify interval=10 post-messages=changes !
- * fakesink
- * ]| Every tenth frame of a film; a message whenever the best class changes.
+ * gst-launch-1.0 -m filesrc location=a.mp4 ! decodebin ! resnet18classify interval=9 post-messages=changes ! fakesink
+ * ]| Every ninth frame of a film; a message whenever the best class changes.
  */
-#include "gstresnet18classify.h"
-#include "cam.h"
-#include "engine.h"
-#include "frame.h"
-#include "groups.h"
-#include "loader.h"
+#include "gstresnet18classify_private.h"
 #include "messages.h"
-#include "metadata.h"
-#include "overlay.h"
-#include "result.h"
-#include "stats.h"
-#include "still.h"
-
-#include <string.h>
 
 GST_DEBUG_CATEGORY_EXTERN(gst_resnet18_classify_debug);
 #define GST_CAT_DEFAULT gst_resnet18_classify_debug
@@ -43,63 +30,7 @@ GST_DEBUG_CATEGORY_EXTERN(gst_resnet18_classify_debug);
 #define LATENCY_WINDOW 32
 #define LATENCY_READING (2 * GST_MSECOND)
 
-/* Objects that are remembered; a tracker that gives out ever new ids must not fill the memory. */
-#define MAX_TRACKS 256
-
-/* Times of the frame that is passing. */
-typedef struct {
-  GstClockTime pts, running_time, stream_time, duration;
-  GstClockTime entered; /* monotonic */
-} Moment;
-
-/* What was found on the newest frame that was classified: a result for each region. */
-typedef struct {
-  GstStructure *result[GST_RESNET18_MAX_REGIONS];
-  gint64 track[GST_RESNET18_MAX_REGIONS]; /* key of each region's object */
-  GstResnet18Regions regions;             /* n 0 = nothing */
-  GstClockTime running_time, entered;
-} Found;
-
-struct _GstResnet18Classify {
-  GstBaseTransform parent;
-
-  /* Guarded by the object lock. */
-  GstResnet18Settings settings;
-  GstResnet18Engine *engine; /* between start and stop; the streaming thread reads it without the lock */
-  GstResnet18Loader *loader; /* between start and stop */
-  GstClockTime earliest;     /* running time before which frames come too late downstream */
-  gboolean interrupted;      /* a flush or a stop is going on: nobody may wait for a result */
-  GstClockTime latency;      /* declared in the sync mode */
-
-  /* Atomic. */
-  gint settings_serial;
-  gint live;             /* upstream is */
-  gint overlay_outdated; /* downstream may have changed its mind about overlay metas */
-
-  /* The streaming thread's. */
-  GstResnet18Settings now;
-  gint now_serial;
-  GstVideoInfo info;
-  GstCaps *caps;
-  GstResnet18Frame *frame;
-  GHashTable *tracks;          /* GstResnet18Track by the key of an object */
-  gint64 nameless;             /* objects so far that the detector did not tell apart */
-  GstResnet18Overlay *overlay; /* made when first needed */
-  gboolean overlay_stale;      /* the result or the style is not the one it shows */
-  Found found;
-  GstResnet18Still still;
-  Moment last;
-  guint64 frames;      /* since the last break in the stream */
-  GstClockTime due_at; /* not before, for max-rate; in running time, or monotonic where there is none */
-  gboolean complained;
-  GstClockTime slowest; /* of the last `n_slowest` classified frames */
-  guint n_slowest;
-
-  GstResnet18Stats *stats; /* has its own lock */
-};
-
-enum { SIGNAL_CLASSIFIED, SIGNAL_EVENT, N_SIGNALS };
-static guint signals[N_SIGNALS];
+guint gst_resnet18_classify_signals[N_SIGNALS];
 
 G_DEFINE_TYPE(GstResnet18Classify, gst_resnet18_classify, GST_TYPE_BASE_TRANSFORM)
 
@@ -158,13 +89,6 @@ static void refresh_settings(GstResnet18Classify *self) {
 
 /* ---- Start and stop ------------------------------------------------------------------------------------ */
 
-static void forget_result(GstResnet18Classify *self) {
-  for (guint i = 0; i < self->found.regions.n; i++)
-    gst_structure_free(self->found.result[i]);
-  self->found.regions.n = 0;
-  self->overlay_stale = TRUE;
-}
-
 static void set_earliest(GstResnet18Classify *self, GstClockTime earliest) {
   GST_OBJECT_LOCK(self);
   self->earliest = earliest;
@@ -178,7 +102,7 @@ static void forget_past(GstResnet18Classify *self) {
   g_hash_table_remove_all(self->tracks);
   gst_resnet18_still_clear(&self->still);
   set_earliest(self, GST_CLOCK_TIME_NONE);
-  forget_result(self);
+  gst_resnet18_classify_forget_result(self);
   self->frames = 0;
   self->due_at = GST_CLOCK_TIME_NONE;
   self->last = (Moment){GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, 0};
@@ -317,6 +241,10 @@ static gboolean is_sync(GstResnet18Mode mode, gboolean live) {
   return mode == GST_RESNET18_MODE_SYNC || (mode == GST_RESNET18_MODE_AUTO && !live);
 }
 
+gboolean gst_resnet18_classify_is_sync(GstResnet18Classify *self) {
+  return is_sync(self->now.mode, g_atomic_int_get(&self->live));
+}
+
 static void add_latency(GstResnet18Classify *self, GstQuery *query) {
   GstClockTime min, max, latency;
   GstResnet18Mode mode;
@@ -340,7 +268,7 @@ static gboolean gst_resnet18_classify_query(GstBaseTransform *trans, GstPadDirec
 }
 
 /* Declares the slowest of the last frames when that is more than 10 % off what was declared. */
-static void watch_latency(GstResnet18Classify *self, GstClockTime took) {
+void gst_resnet18_classify_watch_latency(GstResnet18Classify *self, GstClockTime took) {
   GstClockTime slowest;
   gboolean news;
   self->slowest = MAX(self->slowest, took);
@@ -358,352 +286,12 @@ static void watch_latency(GstResnet18Classify *self, GstClockTime took) {
     gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
 }
 
-/* ---- Results ------------------------------------------------------------------------------------------- */
-
-static GstClockTime age_of(const Found *found, const Moment *moment) {
-  if (GST_CLOCK_TIME_IS_VALID(found->running_time) && GST_CLOCK_TIME_IS_VALID(moment->running_time))
-    return moment->running_time > found->running_time ? moment->running_time - found->running_time : 0;
-  return moment->entered > found->entered ? moment->entered - found->entered : 0;
-}
-
-/* What a result says only on request. */
-typedef struct {
-  const gchar *group;
-  gdouble group_score;
-  gboolean has_cam;
-  gfloat cam[GST_RESNET18_CAM_CELLS];
-} Extras;
-
-static void find_extras(GstResnet18Classify *self, const GstResnet18Job *job, guint picture,
-                        const GstResnet18Verdict *verdict, const gfloat *scores, Extras *extras) {
-  extras->group = NULL;
-  if (self->now.groups)
-    extras->group = gst_resnet18_groups_best(self->engine->groups, scores, self->engine->classes, &extras->group_score);
-  extras->has_cam = self->now.cam && job->want_features && verdict->n_best > 0;
-  if (extras->has_cam)
-    gst_resnet18_cam(gst_resnet18_pool_model(self->engine->pool), verdict->best[0].index,
-                     job->features + (gsize)picture * GST_RESNET18_CAM_CELLS * RESNET18_FEATURES, extras->cam);
-}
-
-static GstStructure *make_result(GstResnet18Classify *self, const GstResnet18Job *job, const GstResnet18Region *region,
-                                 const GstResnet18Verdict *verdict, const Extras *extras, GstClockTime age) {
-  GstResnet18ResultFields fields = {.model = self->engine->source,
-                                    .pts = job->pts,
-                                    .running_time = job->running_time,
-                                    .stream_time = job->stream_time,
-                                    .duration = job->duration,
-                                    .age = age,
-                                    .inference_time = job->inference_time,
-                                    .has_roi = region->source != GST_RESNET18_REGION_FRAME,
-                                    .roi_id = region->id,
-                                    .roi_x = region->x,
-                                    .roi_y = region->y,
-                                    .roi_w = region->w,
-                                    .roi_h = region->h,
-                                    .best = verdict->best,
-                                    .n_best = verdict->n_best,
-                                    .labels = self->engine->labels,
-                                    .uncertainty = verdict->uncertainty,
-                                    .unknown = verdict->unknown,
-                                    .event = verdict->event,
-                                    .previous = verdict->has_previous ? &verdict->previous : NULL,
-                                    .group = extras->group,
-                                    .group_score = extras->group_score,
-                                    .cam = extras->has_cam ? extras->cam : NULL};
-  return gst_resnet18_result_new(&fields);
-}
-
-/* Says a result where it was asked for. No lock is held. */
-static void announce(GstResnet18Classify *self, const GstStructure *result, const GstResnet18Verdict *verdict) {
-  g_signal_emit(self, signals[SIGNAL_CLASSIFIED], 0, result);
-  if (verdict->event)
-    g_signal_emit(self, signals[SIGNAL_EVENT], 0, result);
-  if (self->now.post_messages == GST_RESNET18_POST_ALL ||
-      (self->now.post_messages == GST_RESNET18_POST_CHANGES && verdict->event))
-    gst_resnet18_post_result(GST_ELEMENT(self), result);
-}
-
-/* What is remembered of one object. */
-static GstResnet18Track *track_of(GstResnet18Classify *self, gint64 key) {
-  GstResnet18Track *track = g_hash_table_lookup(self->tracks, &key);
-  if (track)
-    return track;
-  if (g_hash_table_size(self->tracks) >= MAX_TRACKS)
-    g_hash_table_remove_all(self->tracks);
-  track = gst_resnet18_track_new(self->engine->classes);
-  g_hash_table_insert(self->tracks, g_memdup2(&key, sizeof key), track);
-  return track;
-}
-
-/* Objects are told apart by the detector's ids; where it gives none, by where they were on the frame before. */
-static gint64 key_of(GstResnet18Classify *self, const GstResnet18Job *job, const GstResnet18Region *region,
-                     const Found *before) {
-  const GstResnet18Region *same;
-  if (region->source < GST_RESNET18_REGION_META || gst_resnet18_region_is_named(&job->regions, region))
-    return (gint64)region->source << 32 | (guint32)region->id;
-  same = gst_resnet18_regions_find(&before->regions, region);
-  return same ? before->track[same - before->regions.region] : -(++self->nameless);
-}
-
-static void take_picture(GstResnet18Classify *self, const GstResnet18Job *job, guint i, const Found *before,
-                         GstClockTime age) {
-  const GstResnet18Region *region = &job->regions.region[i];
-  GstClockTime time = GST_CLOCK_TIME_IS_VALID(job->running_time) ? job->running_time : job->entered;
-  gint64 key = key_of(self, job, region, before);
-  GstResnet18Track *track = track_of(self, key);
-  GstResnet18Verdict verdict;
-  Extras extras;
-  gst_resnet18_track_update(track, &self->now, job->logits + i * self->engine->classes, time, &verdict);
-  find_extras(self, job, i, &verdict, gst_resnet18_track_scores(track), &extras);
-  self->found.result[i] = make_result(self, job, region, &verdict, &extras, age);
-  self->found.track[i] = key;
-  self->found.regions.region[i] = *region;
-  self->found.regions.n = i + 1;
-  announce(self, self->found.result[i], &verdict);
-}
-
-static void take_result(GstResnet18Classify *self, const GstResnet18Job *job, const Moment *moment) {
-  const Found before = self->found;
-  forget_result(self);
-  self->found.running_time = job->running_time;
-  self->found.entered = job->entered;
-  self->still.answered = TRUE;
-  gst_resnet18_stats_count(self->stats, GST_RESNET18_CLASSIFIED, 1);
-  gst_resnet18_stats_time(self->stats, GST_RESNET18_LATENCY, job->finished - job->entered);
-  for (guint i = 0; i < job->n_pictures; i++)
-    take_picture(self, job, i, &before, age_of(&self->found, moment));
-}
-
-static void collect_results(GstResnet18Classify *self, const Moment *moment) {
-  GstResnet18Job *job;
-  while ((job = gst_resnet18_stream_take(self->engine->stream))) {
-    take_result(self, job, moment);
-    gst_resnet18_stream_recycle(self->engine->stream, job);
-  }
-}
-
-/* ---- Classifying --------------------------------------------------------------------------------------- */
-
-/* Keeps the average rate: a frame that comes late does not put off those after it, unless it is very late. */
-static gboolean rate_allows(GstResnet18Classify *self, const Moment *moment) {
-  GstClockTime period, now = GST_CLOCK_TIME_IS_VALID(moment->running_time) ? moment->running_time : moment->entered;
-  if (self->now.max_rate_n == 0)
-    return TRUE;
-  if (GST_CLOCK_TIME_IS_VALID(self->due_at) && now < self->due_at)
-    return FALSE;
-  period = gst_util_uint64_scale_int(GST_SECOND, self->now.max_rate_d, self->now.max_rate_n);
-  if (!GST_CLOCK_TIME_IS_VALID(self->due_at) || now - self->due_at >= period)
-    self->due_at = now;
-  self->due_at += period;
-  return TRUE;
-}
-
-/* Whether downstream has said that frames of this time come too late. */
-static gboolean is_late(GstResnet18Classify *self, const Moment *moment) {
-  GstClockTime earliest;
-  GST_OBJECT_LOCK(self);
-  earliest = self->earliest;
-  GST_OBJECT_UNLOCK(self);
-  return GST_CLOCK_TIME_IS_VALID(earliest) && GST_CLOCK_TIME_IS_VALID(moment->running_time) &&
-         moment->running_time <= earliest;
-}
-
-/* What becomes of the frame: GST_RESNET18_CLASSIFIED if it is due, else what it counts as. */
-static GstResnet18Count decide(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment) {
-  guint64 n = self->frames++;
-  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP) || n % self->now.interval != 0)
-    return GST_RESNET18_SKIPPED;
-  if (is_late(self, moment))
-    return GST_RESNET18_LATE;
-  return rate_allows(self, moment) ? GST_RESNET18_CLASSIFIED : GST_RESNET18_SKIPPED;
-}
-
 /* Once for each caps, not for each frame. */
-static void complain(GstResnet18Classify *self, const resnet18_error *error) {
+void gst_resnet18_classify_complain(GstResnet18Classify *self, const resnet18_error *error) {
   if (self->complained)
     return;
   self->complained = TRUE;
   gst_resnet18_post_warning(GST_ELEMENT(self), NULL, error);
-}
-
-static void find_regions(GstResnet18Classify *self, GstBuffer *buffer, GstResnet18Regions *regions) {
-  guint width, height;
-  gst_resnet18_frame_size(self->frame, &width, &height);
-  if (self->now.roi_source == GST_RESNET18_ROI_META)
-    gst_resnet18_regions_from_buffer(regions, buffer, width, height);
-  else
-    gst_resnet18_regions_from_roi(regions, &self->now.part, width, height);
-}
-
-static gboolean read_regions(GstResnet18Classify *self, GstResnet18Job *job, resnet18_error *error) {
-  for (guint i = 0; i < job->regions.n; i++) {
-    const GstResnet18Region *r = &job->regions.region[i];
-    const GstResnet18Part part = {r->x, r->y, r->w, r->h};
-    if (!gst_resnet18_frame_read(self->frame, &part, self->now.crop, job->rgb + (gsize)i * RESNET18_RGB_BYTES, error))
-      return FALSE;
-  }
-  return TRUE;
-}
-
-/* The mapped frame's regions as a job; NULL without an error when a detector has marked none. */
-static GstResnet18Job *read_mapped(GstResnet18Classify *self, GstBuffer *buffer, resnet18_error *error) {
-  GstResnet18Regions regions;
-  GstResnet18Job *job;
-  find_regions(self, buffer, &regions);
-  if (regions.n == 0) {
-    if (self->now.roi_source == GST_RESNET18_ROI_FRAME)
-      *error = (resnet18_error){RESNET18_ERROR_ARGUMENT, "property \"roi\": the part lies outside the frame"};
-    return NULL;
-  }
-  job = gst_resnet18_stream_obtain(self->engine->stream, regions.n, self->now.cam);
-  job->regions = regions;
-  if (read_regions(self, job, error))
-    return job;
-  gst_resnet18_stream_recycle(self->engine->stream, job);
-  return NULL;
-}
-
-static GstResnet18Job *read_frame(GstResnet18Classify *self, GstBuffer *buffer, resnet18_error *error) {
-  GstResnet18Job *job;
-  error->status = RESNET18_OK;
-  if (!gst_resnet18_frame_map(self->frame, buffer, error))
-    return NULL;
-  job = read_mapped(self, buffer, error);
-  gst_resnet18_frame_unmap(self->frame);
-  return job;
-}
-
-static void renew_time(GstStructure *result, const gchar *field, GstClockTime time) {
-  if (GST_CLOCK_TIME_IS_VALID(time))
-    gst_structure_set(result, field, G_TYPE_UINT64, time, NULL);
-  else
-    gst_structure_remove_field(result, field);
-}
-
-/* The last result is this frame's too. Where it has not come yet, it will come with its own frame's times. */
-static void reuse(GstResnet18Classify *self, const Moment *moment) {
-  GstStructure *result = self->found.result[0];
-  gst_resnet18_stats_count(self->stats, GST_RESNET18_REUSED, 1);
-  if (!self->still.answered || self->found.regions.n != 1)
-    return;
-  renew_time(result, "pts", moment->pts);
-  renew_time(result, "running-time", moment->running_time);
-  renew_time(result, "stream-time", moment->stream_time);
-  renew_time(result, "duration", moment->duration);
-  gst_structure_remove_fields(result, "event", "previous", NULL);
-  self->found.running_time = moment->running_time;
-  self->found.entered = moment->entered;
-}
-
-static gboolean is_still(GstResnet18Classify *self, const GstResnet18Job *job) {
-  if (self->now.static_threshold <= 0)
-    return FALSE;
-  if (gst_resnet18_still_is_same(&self->still, job, self->now.static_threshold))
-    return TRUE;
-  gst_resnet18_still_keep(&self->still, job);
-  return FALSE;
-}
-
-static void submit(GstResnet18Classify *self, GstResnet18Job *job, const Moment *moment) {
-  job->pts = moment->pts;
-  job->running_time = moment->running_time;
-  job->stream_time = moment->stream_time;
-  job->duration = moment->duration;
-  job->entered = moment->entered;
-  if (gst_resnet18_stream_submit(self->engine->stream, job))
-    gst_resnet18_stats_count(self->stats, GST_RESNET18_DROPPED, 1);
-}
-
-static void classify(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment) {
-  resnet18_error error;
-  GstResnet18Job *job = read_frame(self, buffer, &error);
-  if (!job) {
-    if (error.status != RESNET18_OK)
-      complain(self, &error);
-    gst_resnet18_stats_count(self->stats, GST_RESNET18_SKIPPED, 1);
-    return;
-  }
-  if (is_still(self, job)) {
-    gst_resnet18_stream_recycle(self->engine->stream, job);
-    reuse(self, moment);
-    return;
-  }
-  submit(self, job, moment);
-  if (!is_sync(self->now.mode, g_atomic_int_get(&self->live)))
-    return;
-  if (gst_resnet18_stream_wait(self->engine->stream)) {
-    collect_results(self, moment);
-    watch_latency(self, gst_resnet18_now() - moment->entered);
-  }
-}
-
-/* ---- Showing ------------------------------------------------------------------------------------------- */
-
-static gboolean downstream_draws_overlays(GstResnet18Classify *self) {
-  GstQuery *query;
-  gboolean draws;
-  if (gst_caps_features_contains(gst_caps_get_features(self->caps, 0),
-                                 GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION))
-    return TRUE;
-  query = gst_query_new_allocation(self->caps, FALSE);
-  draws = gst_pad_peer_query(GST_BASE_TRANSFORM_SRC_PAD(self), query) &&
-          gst_query_find_allocation_meta(query, GST_VIDEO_OVERLAY_COMPOSITION_META_API_TYPE, NULL);
-  gst_query_unref(query);
-  return draws;
-}
-
-static void show_overlay(GstResnet18Classify *self, GstBuffer *buffer) {
-  if (!self->overlay) {
-    self->overlay = gst_resnet18_overlay_new();
-    g_atomic_int_set(&self->overlay_outdated, TRUE);
-    self->overlay_stale = TRUE;
-  }
-  if (g_atomic_int_compare_and_exchange(&self->overlay_outdated, TRUE, FALSE))
-    gst_resnet18_overlay_set_info(self->overlay, &self->info, downstream_draws_overlays(self));
-  if (self->overlay_stale)
-    gst_resnet18_overlay_set_results(self->overlay, self->found.result, &self->found.regions, &self->now);
-  self->overlay_stale = FALSE;
-  if (!gst_resnet18_overlay_apply(self->overlay, buffer))
-    complain(self, &(resnet18_error){RESNET18_ERROR_SYSTEM, "the buffer's memory cannot be mapped for the overlay"});
-}
-
-/* A region's result goes to the region where it is now; if that has gone, so has the result. */
-static void attach_region(GstResnet18Classify *self, GstBuffer *buffer, guint i, const GstResnet18Regions *here,
-                          GstClockTime age) {
-  const GstResnet18Region *region = gst_resnet18_regions_find(here, &self->found.regions.region[i]);
-  if (!region)
-    return;
-  gst_resnet18_metadata_attach(buffer, self->found.result[i], age);
-  if (region->source == GST_RESNET18_REGION_META)
-    gst_resnet18_region_tie(buffer, region, self->found.result[i]);
-  gst_resnet18_analytics_attach(buffer, self->found.result[i], region);
-}
-
-static void attach(GstResnet18Classify *self, GstBuffer *buffer, GstClockTime age) {
-  const Found *found = &self->found;
-  GstResnet18Regions here;
-  if (found->regions.region[0].source < GST_RESNET18_REGION_META) {
-    gst_resnet18_metadata_attach(buffer, found->result[0], age);
-    gst_resnet18_analytics_attach(buffer, found->result[0], NULL);
-    return;
-  }
-  gst_resnet18_regions_from_buffer(&here, buffer, GST_VIDEO_INFO_WIDTH(&self->info),
-                                   GST_VIDEO_INFO_HEIGHT(&self->info));
-  for (guint i = 0; i < found->regions.n; i++)
-    attach_region(self, buffer, i, &here, age);
-}
-
-static void show(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment) {
-  GstClockTime age;
-  if (self->found.regions.n == 0 || !gst_buffer_is_writable(buffer))
-    return;
-  age = age_of(&self->found, moment);
-  if (age > self->now.max_age && !is_sync(self->now.mode, g_atomic_int_get(&self->live)))
-    return;
-  if (self->now.attach_meta)
-    attach(self, buffer, age);
-  if (self->now.overlay)
-    show_overlay(self, buffer);
 }
 
 /* ---- Data flow ----------------------------------------------------------------------------------------- */
@@ -734,18 +322,13 @@ static GstFlowReturn gst_resnet18_classify_transform_ip(GstBaseTransform *trans,
   GstResnet18Classify *self = GST_RESNET18_CLASSIFY(trans);
   GstResnet18Engine *replacement = gst_resnet18_loader_take(self->loader);
   Moment moment = moment_of(self, buffer);
-  GstResnet18Count fate;
   if (replacement)
     replace_engine(self, replacement);
   self->last = moment;
   gst_resnet18_stats_count(self->stats, GST_RESNET18_FRAMES, 1);
-  collect_results(self, &moment);
-  fate = decide(self, buffer, &moment);
-  if (fate == GST_RESNET18_CLASSIFIED)
-    classify(self, buffer, &moment);
-  else
-    gst_resnet18_stats_count(self->stats, fate, 1);
-  show(self, buffer, &moment);
+  gst_resnet18_classify_collect(self, &moment);
+  gst_resnet18_classify_take_in(self, buffer, &moment);
+  gst_resnet18_classify_show(self, buffer, &moment);
   gst_resnet18_stats_time(self->stats, GST_RESNET18_BUFFER_TIME, gst_resnet18_now() - moment.entered);
   return GST_FLOW_OK;
 }
@@ -753,7 +336,7 @@ static GstFlowReturn gst_resnet18_classify_transform_ip(GstBaseTransform *trans,
 /* Frames that are still being classified get their result said before the stream ends. */
 static void drain(GstResnet18Classify *self) {
   if (self->engine && gst_resnet18_stream_wait(self->engine->stream))
-    collect_results(self, &self->last);
+    gst_resnet18_classify_collect(self, &self->last);
 }
 
 static gboolean gst_resnet18_classify_sink_event(GstBaseTransform *trans, GstEvent *event) {
@@ -843,8 +426,9 @@ static void gst_resnet18_classify_class_init(GstResnet18ClassifyClass *klass) {
    *
    * A frame has been classified. From the streaming thread: do not take long, and do not change the pipeline's state.
    */
-  signals[SIGNAL_CLASSIFIED] = g_signal_new("classified", G_TYPE_FROM_CLASS(klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL,
-                                            NULL, G_TYPE_NONE, 1, GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);
+  gst_resnet18_classify_signals[SIGNAL_CLASSIFIED] =
+      g_signal_new("classified", G_TYPE_FROM_CLASS(klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                   GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);
 
   /**
    * GstResnet18Classify::event:
@@ -853,8 +437,9 @@ static void gst_resnet18_classify_class_init(GstResnet18ClassifyClass *klass) {
    *
    * A class has entered (there was none), left (there is none any more) or changed. From the streaming thread.
    */
-  signals[SIGNAL_EVENT] = g_signal_new("event", G_TYPE_FROM_CLASS(klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                                       G_TYPE_NONE, 1, GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);
+  gst_resnet18_classify_signals[SIGNAL_EVENT] =
+      g_signal_new("event", G_TYPE_FROM_CLASS(klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                   GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);
 
   gst_element_class_set_static_metadata(element_class, "ResNet-18 classifier", "Filter/Analyzer/Video",
                                         "Says what is on each video frame, with ResNet-18 on the CPU",
