@@ -66,21 +66,29 @@ resnet18_status r18_file_read(int fd, const char *path, void *out, size_t count,
 
 /* ---- Replacing ------------------------------------------------------------------------------------------ */
 
-/* A rename would put a file in the place of a device or a directory. */
-static resnet18_status check_target(const char *path, resnet18_error *error) {
+/* The file behind `path`, so that a symbolic link stays one; to be freed. It need not exist. */
+static resnet18_status find_target(const char *path, char **target, resnet18_error *error) {
   struct stat info;
-  if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
-    return r18_fail(error, RESNET18_ERROR_IO, "%s: is %s", path,
-                    S_ISDIR(info.st_mode) ? "a directory" : "not a regular file");
-  return RESNET18_OK;
+  if (stat(path, &info) == 0) {
+    /* A rename would put a file in the place of a device or a directory. */
+    if (!S_ISREG(info.st_mode))
+      return r18_fail(error, RESNET18_ERROR_IO, "%s: is %s", path,
+                      S_ISDIR(info.st_mode) ? "a directory" : "not a regular file");
+    *target = realpath(path, NULL);
+  } else if (lstat(path, &info) == 0) {
+    return r18_fail(error, RESNET18_ERROR_IO, "%s: is a symbolic link to nothing", path);
+  } else {
+    *target = strdup(path);
+  }
+  return *target ? RESNET18_OK : fail_errno(error, path, "cannot be resolved");
 }
 
 resnet18_status r18_file_create(const char *path, r18_new_file *file, resnet18_error *error) {
   *file = (r18_new_file){.path = path, .fd = -1};
-  resnet18_status status = check_target(path, error);
+  resnet18_status status = find_target(path, &file->target, error);
   if (status)
     return status;
-  size_t room = strlen(path) + 32;
+  size_t room = strlen(file->target) + 32;
   file->temporary = malloc(room);
   if (!file->temporary)
     return r18_fail_memory(error, room);
@@ -88,7 +96,7 @@ resnet18_status r18_file_create(const char *path, r18_new_file *file, resnet18_e
     uint64_t random = 0;
     if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
       random = (uint64_t)getpid() + ((uint64_t)attempt << 32);
-    snprintf(file->temporary, room, "%s.%016jx.part", path, (uintmax_t)random);
+    snprintf(file->temporary, room, "%s.%016jx.part", file->target, (uintmax_t)random);
     /* Not mkstemp: the file gets the rights that any new file gets. */
     file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file->fd < 0 && errno != EEXIST)
@@ -141,11 +149,11 @@ resnet18_status r18_file_commit(r18_new_file *file, resnet18_error *error) {
   file->fd = -1;
   if (closed != 0)
     return fail_errno(error, file->path, "cannot be written");
-  if (rename(file->temporary, file->path) != 0)
+  if (rename(file->temporary, file->target) != 0)
     return fail_errno(error, file->path, "cannot be replaced");
   free(file->temporary);
   file->temporary = NULL;
-  sync_folder(file->path);
+  sync_folder(file->target);
   return RESNET18_OK;
 }
 
@@ -155,5 +163,6 @@ void r18_file_abandon(r18_new_file *file) {
   if (file->temporary)
     unlink(file->temporary);
   free(file->temporary);
+  free(file->target);
   *file = (r18_new_file){.fd = -1};
 }

@@ -14,6 +14,7 @@ resnet18_status r18_file_read(int fd, const char *path, void *out, size_t count,
 /* A file that is written beside `path` and takes its place when it is complete. */
 typedef struct {
   const char *path; /* the caller's */
+  char *target;     /* owned; the file itself where `path` is a symbolic link */
   char *temporary;  /* owned; NULL once it has been renamed or removed */
   int fd;
 } r18_new_file;

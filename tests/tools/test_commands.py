@@ -92,6 +92,18 @@ def same_weights():
         equal(scores(got), scores(classify(media("coffee.png"))[0]), "scores")
 
 
+def import_through_a_link():
+    with tempfile.TemporaryDirectory() as folder:
+        real, alias, broken = (os.path.join(folder, name) for name in ("real", "alias", "broken"))
+        with open(real, "wb"):
+            pass
+        os.symlink("real", alias)
+        os.symlink("nowhere", broken)
+        works("import", WEIGHTS, "-o", alias)
+        check(os.path.islink(alias) and os.path.getsize(real) > 1000000, "the file behind the link is replaced")
+        refused(["import", WEIGHTS, "-o", broken], 1, f"resnet18: {broken}: is a symbolic link to nothing")
+
+
 def bad_import():
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out.safetensors")
@@ -150,5 +162,5 @@ def selftest():
 
 
 tool.main([("--help and --version", help_and_version), ("mistakes", misuse), ("bench", bench), ("bench --plan", plan),
-           ("bench --steps", steps), ("import", same_weights), ("bad files to import", bad_import),
+           ("bench --steps", steps), ("import", same_weights), ("import through a link", import_through_a_link), ("bad files to import", bad_import),
            ("calibrate", calibration), ("bad pictures to calibrate with", bad_calibration), ("selftest", selftest)])
