@@ -2,6 +2,7 @@
 /* resnet18 eval: how often the answer is right, on pictures whose class is known. */
 #include "command.h"
 #include "engine.h"
+#include "output.h"
 #include "prefetch.h"
 #include "progress.h"
 #include "table.h"
@@ -101,12 +102,7 @@ static void print_result(const tally *t, const engine *e, double seconds, bool j
 }
 
 static bool write_predictions(const tally *t, const char *path) {
-  GError *error = NULL;
-  if (path == NULL || g_file_set_contents(path, t->predictions->str, (gssize)t->predictions->len, &error))
-    return true;
-  command_fail("%s", error->message);
-  g_error_free(error);
-  return false;
+  return path == NULL || output_write(path, t->predictions->str, t->predictions->len);
 }
 
 static bool judge_all(tally *t, engine *e, const table *list, const resnet18_preprocess_options *prepare) {
@@ -131,7 +127,8 @@ static int evaluate(const eval_options *o) {
   int status = STATUS_FAILED;
   gst_init(NULL, NULL);
   if (engine_open(&e, &o->engine, false)) {
-    if (table_read(&list, o->list, e.classes, (size_t)o->first, (size_t)o->last)) {
+    if ((o->predictions == NULL || output_check(o->predictions, o->list)) &&
+        table_read(&list, o->list, e.classes, (size_t)o->first, (size_t)o->last)) {
       const double start = engine_clock();
       if (judge_all(&t, &e, &list, &o->prepare) && write_predictions(&t, o->predictions)) {
         print_result(&t, &e, engine_clock() - start, o->json);

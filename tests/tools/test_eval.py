@@ -2,6 +2,8 @@
 """resnet18 eval: its arithmetic on a list of our own, and its agreement with torchvision on ImageNet pictures."""
 import math
 import os
+import stat
+import subprocess
 import tempfile
 
 import tool
@@ -56,6 +58,39 @@ def predictions():
                                               for n in ("coffee.png", "rocket.jpg")], "rows")
         near(float(rows[1][3]), 0.906, 0.001, "score")
         near(float(rows[1][4]), -math.log(float(rows[1][3])), 1e-5, "nll")
+
+
+def where_predictions_go():
+    """A file is replaced behind a link, devices and FIFOs are written to, the list is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = table(folder, link(folder)[:1])
+        real, alias, fifo = (os.path.join(folder, name) for name in ("real.tsv", "alias.tsv", "fifo"))
+        with open(real, "w", encoding="utf-8") as file:
+            file.write("old\n")
+        os.chmod(real, 0o640)
+        os.symlink("real.tsv", alias)
+        evaluate("--labels", path, "--predictions", alias)
+        check(os.path.islink(alias), "the link is still one")
+        equal(os.stat(real).st_mode & 0o777, 0o640, "rights")
+        with open(real, encoding="utf-8") as file:
+            want = file.read()
+        check(want.startswith("file\tclass"), "the file behind the link")
+        os.mkfifo(fifo)
+        with subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE, text=True) as reader:
+            evaluate("--labels", path, "--predictions", fifo)
+            equal(reader.communicate(timeout=600)[0], want, "what came out of the FIFO")
+        check(stat.S_ISFIFO(os.stat(fifo).st_mode), "the FIFO is still one")
+        evaluate("--labels", path, "--predictions", "/dev/null")
+        os.symlink("nowhere", os.path.join(folder, "broken"))
+        os.symlink(path, os.path.join(folder, "same"))
+        before = sorted(os.listdir(folder))
+        for name, sentence in (("broken", "No such file or directory"), ("none/x", "No such file or directory"),
+                               ("", "it is a directory"),
+                               ("list.tsv", "it is the list itself and would be overwritten"),
+                               ("same", "it is the list itself and would be overwritten")):
+            out = os.path.join(folder, name)
+            tool.refused(["eval", "--labels", path, "--predictions", out], 1, f"resnet18: {out}: {sentence}")
+        equal(sorted(os.listdir(folder)), before, "files")
 
 
 def unreadable_pictures():
@@ -117,5 +152,6 @@ def full_size():
 
 
 tool.main([("top1, top5, nll", arithmetic), ("predictions and rows", predictions),
+           ("where predictions go", where_predictions_go),
            ("pictures that cannot be read", unreadable_pictures), ("bad lists", bad_lists),
            ("ImageNet, 227x227", small), ("ImageNet, full size", full_size)])
