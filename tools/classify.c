@@ -3,12 +3,14 @@
 #include "command.h"
 #include "engine.h"
 #include "frame.h"
+#include "input.h"
 #include "prefetch.h"
 #include "progress.h"
 #include "report.h"
 #include "stream.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static int run(int argc, char **argv);
 
@@ -157,7 +159,8 @@ static void print_summary(const job *j, const reading *read) {
 
 static bool classify_stream(job *j, const char *name, const char *uri) {
   GError *error = NULL;
-  reading read = {.source = stream_open(uri, !j->options->as_stored, &error), .start = engine_clock()};
+  const bool ready = strcmp(name, "-") != 0 || input_wait_standard(&error);
+  reading read = {.source = ready ? stream_open(uri, !j->options->as_stored, &error) : NULL, .start = engine_clock()};
   bool ok = read.source != NULL;
   if (ok) {
     read.preparer = frame_preparer_new(&j->options->prepare);
@@ -178,7 +181,7 @@ static bool classify_stream(job *j, const char *name, const char *uri) {
 static bool classify_input(job *j, const char *name, const prepared *input) {
   if (input->error) {
     progress_clear();
-    command_fail("%s: %s", name, input->error->message);
+    command_fail("%s: %s", *name ? name : "''", input->error->message);
     return false;
   }
   if (input->rgb)

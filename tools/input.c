@@ -6,9 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* So many bytes tell what a file is. */
@@ -125,6 +128,8 @@ out:
 bool input_open(const char *name, bool upright, GstSample **picture, char **uri, GError **error) {
   *picture = NULL;
   *uri = NULL;
+  if (*name == '\0')
+    return fail(error, MEDIA_ERROR_OPEN, "the name is empty");
   if (strcmp(name, "-") == 0) {
     *uri = g_strdup("fd://0");
     return true;
@@ -141,4 +146,21 @@ bool input_open(const char *name, bool upright, GstSample **picture, char **uri,
     return true;
   }
   return open_file(name, upright, picture, uri, error);
+}
+
+bool input_wait_standard(GError **error) {
+  struct pollfd wait = {.fd = STDIN_FILENO, .events = POLLIN};
+  struct stat about;
+  int left = 0;
+  if (fstat(STDIN_FILENO, &about) != 0 || (fcntl(STDIN_FILENO, F_GETFL) & O_ACCMODE) == O_WRONLY)
+    return fail(error, MEDIA_ERROR_OPEN, "standard input is closed");
+  if (S_ISDIR(about.st_mode))
+    return fail(error, MEDIA_ERROR_OPEN, "standard input is a directory");
+  while (poll(&wait, 1, -1) < 0)
+    if (errno != EINTR)
+      return fail_errno(error);
+  const bool is_null = S_ISCHR(about.st_mode) && about.st_rdev == makedev(1, 3); /* Documentation/admin-guide/devices */
+  if (is_null || (!S_ISCHR(about.st_mode) && ioctl(STDIN_FILENO, FIONREAD, &left) == 0 && left == 0))
+    return fail(error, MEDIA_ERROR_UNKNOWN, "standard input is empty");
+  return true;
 }

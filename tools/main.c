@@ -4,8 +4,10 @@
 
 #include "resnet18.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const command *const commands[] = {
@@ -85,7 +87,16 @@ static int misuse(const char *what, const char *word) {
   return STATUS_USAGE;
 }
 
+/* A standard stream that the caller closed: no file that is opened later may get its number. Its use still fails, as
+ * it is opened the wrong way round. */
+static void occupy_standard_streams(void) {
+  for (int file = 0; file < 3; file++)
+    if (fcntl(file, F_GETFD) < 0 && open("/dev/null", file == 0 ? O_WRONLY : O_RDONLY) != file)
+      abort();
+}
+
 int main(int argc, char **argv) {
+  occupy_standard_streams();
   setlocale(LC_CTYPE, ""); /* file names; numbers stay as JSON wants them */
   if (argc < 2)
     return misuse("which command?", NULL);
@@ -93,7 +104,7 @@ int main(int argc, char **argv) {
   if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
     return print_help();
   if (strcmp(word, "--version") == 0)
-    return print_version();
+    return argc == 2 ? print_version() : misuse("--version takes no arguments, but got", argv[2]);
   for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
     if (strcmp(word, commands[i]->name) == 0)
       return commands[i]->run(argc - 1, argv + 1);

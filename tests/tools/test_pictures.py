@@ -206,6 +206,22 @@ def bad_files():
         equal(scores(classify(trailing)[0]), scores(classify(media("china.jpg"))[0]), "bytes behind the picture")
 
 
+def standard_input():
+    """Nothing to read is told from a picture at once; a closed stream's number is not given to another file."""
+    refused(["classify", "-"], 1, "resnet18: -: standard input is empty")
+    for stdin, sentence in (("</dev/null", "standard input is empty"), ("<&-", "standard input is closed"),
+                            ("</", "standard input is a directory")):
+        done = subprocess.run(["bash", "-c", f'"$0" classify - {stdin}', tool.TOOL], capture_output=True, timeout=600)
+        equal((done.returncode, done.stderr.decode()), (1, f"resnet18: -: {sentence}\n"), stdin)
+    done = subprocess.run(["bash", "-c", '"$0" classify "$1" >&-', tool.TOOL, media("coffee.png")],
+                          capture_output=True, timeout=600)
+    equal((done.returncode, done.stderr), (1, b"resnet18: standard output cannot be written\n"), "closed output")
+    with open(media("coffee.png"), "rb") as file:
+        done = subprocess.run([tool.TOOL, "classify", "-"], stdin=file, capture_output=True, timeout=600)
+    check(b"espresso" in done.stdout, "a redirected file")
+    refused(["classify", ""], 1, "resnet18: '': the name is empty")
+
+
 def unreadable():
     if os.geteuid() == 0:
         return "root may read everything"
@@ -236,5 +252,5 @@ def bad_weights():
 tool.main([("scores of known pictures", known_pictures), ("JSON", shape_of_json), ("text", text), ("threshold", threshold),
            ("crop", crop), ("threads", threads), ("int8", int8), ("labels", labels), ("kinds of PNG", png_kinds),
            ("tiny pictures", tiny_and_odd), ("EXIF orientation", orientation), ("names of inputs", names),
-           ("bad files", bad_files), ("an unreadable file", unreadable), ("a full disk", full_disk),
+           ("bad files", bad_files), ("standard input", standard_input), ("an unreadable file", unreadable), ("a full disk", full_disk),
            ("bad weights", bad_weights)])
