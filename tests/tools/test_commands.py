@@ -30,21 +30,25 @@ def misuse():
         refused(arguments, 2, f"resnet18 {arguments[0]}: {sentence}", hint)
     refused([], 2, "resnet18: which command?", "Try 'resnet18 --help'.")
     refused(["clasify"], 2, "resnet18: unknown command 'clasify'", "Try 'resnet18 --help'.")
+    refused(["--version", "x"], 2, "resnet18: --version takes no arguments, but got 'x'", "Try 'resnet18 --help'.")
     refused(["--frobnicate"], 2, "resnet18: unknown option '--frobnicate'", "Try 'resnet18 --help'.")
     usage(["classify"], "which picture, video or stream?")
     usage(["classify", "--frobnicate", "x"], "Unknown option --frobnicate")
     usage(["classify", "--top-k", "0", "x"], "--top-k must be between 1 and 1000, not 0")
     usage(["classify", "--threshold", "1.5", "x"], "--threshold must be between 0 and 1, not 1.5")
-    usage(["classify", "--interval", "0", "x"], "--interval must be between 1 and 2.14748e+09, not 0")
+    usage(["classify", "--interval", "0", "x"], "--interval must be between 1 and 2147483647, not 0")
     usage(["classify", "--crop", "middle", "x"], "--crop must be one of center, squash, letterbox, not 'middle'")
     usage(["classify", "--precision", "fp16", "x"], "--precision must be one of auto, fp32, int8, not 'fp16'")
     usage(["classify", "--resize-short", "200", "x"], "--resize-short must be between 224 and 1024, not 200")
     usage(["classify", "--threads", "-1", "x"], "--threads must be between 0 and 64, not -1")
+    usage(["classify", "--json=1", "x"], "--json takes no value")
+    usage(["classify", "-k0", "x"], "--top-k must be between 1 and 1000, not 0")
+    usage(["classify", "-kx", "x"], "Cannot parse integer value “x” for -k")
     usage(["eval"], "--labels FILE is missing: the list of pictures and their classes")
     usage(["eval", "x.jpg"], "the list of pictures goes after --labels; 'x.jpg' is left over")
     usage(["eval", "--labels", "x", "--first", "5", "--last", "4"], "--last must not be less than --first")
     usage(["bench", "--batch", "17"], "--batch must be between 1 and 16, not 17")
-    usage(["bench", "--runs", "0"], "--runs must be between 1 and 1e+06, not 0")
+    usage(["bench", "--runs", "0"], "--runs must be between 1 and 1000000, not 0")
     usage(["bench", "--json", "--plan"], "--json goes without --plan and --steps")
     usage(["bench", "x"], "it takes no arguments, but got 'x'")
     usage(["import"], "which file?")
@@ -53,6 +57,18 @@ def misuse():
     usage(["calibrate"], "--images is missing: a directory of pictures, or a list of them")
     usage(["calibrate", "--images", "x"], "-o FILE is missing: where to write the calibration")
     usage(["selftest", "x"], "it takes no arguments, but got 'x'")
+
+
+def attached():
+    """A short option's value may be attached to it, behind flags too."""
+    picture = media("coffee.png")
+    want = works("classify", "--top-k", "2", picture).out
+    equal(works("classify", "-k2", picture).out, want, "-k2")
+    equal(works("classify", picture, "-k2").out, want, "-k2 behind the picture")
+    equal(len(works("classify", "-jk2", picture).json()[0]["classes"]), 2, "-jk2")
+    for words in (["--weights", "-k2", picture], ["-w", "-k2", picture], ["-w-k2", picture], ["--", "-k2"]):
+        result = tool.run("classify", *words)
+        check(result.status == 1 and result.err.startswith("resnet18: -k2: "), f"{words}: -k2 is a file's name")
 
 
 def bench():
@@ -161,6 +177,6 @@ def selftest():
     equal(lines[-1], f"PASS: {len(lines) - 2} checks", "last line")
 
 
-tool.main([("--help and --version", help_and_version), ("mistakes", misuse), ("bench", bench), ("bench --plan", plan),
+tool.main([("--help and --version", help_and_version), ("mistakes", misuse), ("attached values", attached), ("bench", bench), ("bench --plan", plan),
            ("bench --steps", steps), ("import", same_weights), ("import through a link", import_through_a_link), ("bad files to import", bad_import),
            ("calibrate", calibration), ("bad pictures to calibrate with", bad_calibration), ("selftest", selftest)])
