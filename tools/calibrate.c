@@ -22,7 +22,7 @@ const command calibrate_command = {
             "If a picture cannot be read, nothing is written.\n\n"
             "Examples:\n"
             "  resnet18 calibrate -w my.safetensors --images photos -o my.safetensors.calibration\n"
-            "  resnet18 calibrate --images val.tsv --last 300 --resize-short 227 -o built-in.calibration\n",
+            "  resnet18 calibrate -w my.pth --images val.tsv --last 300 --resize-short 227 -o my.pth.calibration\n",
     .run = run,
 };
 

@@ -89,14 +89,25 @@ static double percent(size_t part, size_t whole) {
   return whole ? 100.0 * (double)part / (double)whole : 0.0;
 }
 
-static void print_result(const tally *t, const engine *e, double seconds, bool json) {
-  const double n = (double)t->pictures;
-  const char *format = json
-                           ? "{\"top1\":%.4f,\"top5\":%.4f,\"nll\":%.6f,\"n\":%zu,\"failed\":%zu,\"seconds\":%.3f,"
-                             "\"precision\":\"%s\",\"threads\":%u,\"kernels\":\"%s\"}\n"
-                           : "top1       %.2f %%\ntop5       %.2f %%\nnll        %.4f\nn          %zu\nfailed     %zu\n"
-                             "seconds    %.1f\nprecision  %s\nthreads    %u\nkernels    %s\n";
-  printf(format, percent(t->top1, t->pictures), percent(t->top5, t->pictures), n > 0 ? t->nll / n : 0.0, t->pictures,
+static void print_json(const tally *t, const engine *e, double seconds) {
+  if (t->pictures)
+    printf("{\"top1\":%.4f,\"top5\":%.4f,\"nll\":%.6f,", percent(t->top1, t->pictures), percent(t->top5, t->pictures),
+           t->nll / (double)t->pictures);
+  else
+    printf("{\"top1\":null,\"top5\":null,\"nll\":null,");
+  printf("\"n\":%zu,\"failed\":%zu,\"seconds\":%.3f,\"precision\":\"%s\",\"threads\":%u,\"kernels\":\"%s\"}\n",
+         t->pictures, t->failed, seconds, engine_precision(e), resnet18_session_threads(e->session),
+         resnet18_session_kernels(e->session));
+}
+
+static void print_text(const tally *t, const engine *e, double seconds) {
+  if (t->pictures == 0) {
+    printf("no picture could be read: %zu failed\n", t->failed);
+    return;
+  }
+  printf("top1       %.2f %%\ntop5       %.2f %%\nnll        %.4f\nn          %zu\nfailed     %zu\n"
+         "seconds    %.1f\nprecision  %s\nthreads    %u\nkernels    %s\n",
+         percent(t->top1, t->pictures), percent(t->top5, t->pictures), t->nll / (double)t->pictures, t->pictures,
          t->failed, seconds, engine_precision(e), resnet18_session_threads(e->session),
          resnet18_session_kernels(e->session));
 }
@@ -131,7 +142,7 @@ static int evaluate(const eval_options *o) {
         table_read(&list, o->list, e.classes, (size_t)o->first, (size_t)o->last)) {
       const double start = engine_clock();
       if (judge_all(&t, &e, &list, &o->prepare) && write_predictions(&t, o->predictions)) {
-        print_result(&t, &e, engine_clock() - start, o->json);
+        (o->json ? print_json : print_text)(&t, &e, engine_clock() - start);
         status = command_output_done() && t.failed == 0 ? STATUS_DONE : STATUS_FAILED;
       }
       table_clear(&list);

@@ -4,7 +4,10 @@
 
 #include "command.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,21 +93,37 @@ static bool cut(table *t, const char *path, size_t first, size_t last) {
   return true;
 }
 
+/* All of a file or FIFO, with a NUL behind it. NULL after a sentence. */
+static GString *read_text(const char *path) {
+  GString *text = g_string_new(NULL);
+  char part[4096];
+  size_t got = 0;
+  FILE *file = fopen(path, "re");
+  while (file && (got = fread(part, 1, sizeof part, file)))
+    g_string_append_len(text, part, (gssize)got);
+  if (file == NULL || ferror(file)) {
+    command_fail("%s: %s", path, g_strerror(errno));
+    g_string_free(text, TRUE);
+    text = NULL;
+  }
+  if (file)
+    fclose(file);
+  return text;
+}
+
 /* The lines of a text file. NULL after a sentence. */
 static char **read_lines(const char *path) {
-  char *text = NULL, **line = NULL;
-  gsize size = 0;
-  GError *error = NULL;
-  if (!g_file_get_contents(path, &text, &size, &error)) {
-    command_fail("%s", error->message);
-    g_error_free(error);
+  static const char mark[] = "\xef\xbb\xbf"; /* U+FEFF, with which some editors begin a file */
+  char **line = NULL;
+  GString *text = read_text(path);
+  if (text == NULL)
     return NULL;
-  }
-  if (memchr(text, '\0', size))
+  if (memchr(text->str, '\0', text->len))
     command_fail("%s: it is not text", path);
-  else
-    line = g_strsplit(g_strdelimit(text, "\r", '\n'), "\n", -1); /* blank lines are skipped */
-  g_free(text);
+  else /* blank lines are skipped */
+    line = g_strsplit(g_strdelimit(text->str, "\r", '\n') + (g_str_has_prefix(text->str, mark) ? strlen(mark) : 0),
+                      "\n", -1);
+  g_string_free(text, TRUE);
   return line;
 }
 
@@ -129,23 +148,21 @@ static int by_name(const void *a, const void *b) {
 
 /* The names of all files but the hidden ones and the directories, sorted. NULL after a sentence. */
 static char **list_folder(const char *path) {
-  GError *error = NULL;
-  GDir *folder = g_dir_open(path, 0, &error);
-  const char *name;
+  DIR *folder = opendir(path);
+  const struct dirent *entry;
   if (folder == NULL) {
-    command_fail("%s", error->message);
-    g_error_free(error);
+    command_fail("%s: %s", path, g_strerror(errno));
     return NULL;
   }
   GPtrArray *names = g_ptr_array_new();
-  while ((name = g_dir_read_name(folder))) {
-    char *full = g_build_filename(path, name, NULL);
-    if (name[0] != '.' && !g_file_test(full, G_FILE_TEST_IS_DIR))
+  while ((entry = readdir(folder))) {
+    char *full = g_build_filename(path, entry->d_name, NULL);
+    if (entry->d_name[0] != '.' && !g_file_test(full, G_FILE_TEST_IS_DIR))
       g_ptr_array_add(names, full);
     else
       g_free(full);
   }
-  g_dir_close(folder);
+  closedir(folder);
   qsort(names->pdata, names->len, sizeof *names->pdata, by_name);
   g_ptr_array_add(names, NULL);
   return (char **)g_ptr_array_free(names, FALSE);

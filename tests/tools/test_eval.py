@@ -99,10 +99,24 @@ def unreadable_pictures():
         result = tool.run("eval", "--json", "--labels", path)
         equal((result.status, result.json()[0]["n"], result.json()[0]["failed"]), (1, 1, 1), "status, n, failed")
         equal(result.err, f"resnet18: {folder}/none.jpg: No such file or directory\n", "standard error")
+        path = table(folder, [("none.jpg", 1)])
+        got, = tool.run("eval", "--json", "--labels", path).json()
+        equal((got["top1"], got["top5"], got["nll"], got["n"], got["failed"]), (None, None, None, 0, 1), "no picture")
+        result = tool.run("eval", "--labels", path)
+        equal((result.status, result.out), (1, "no picture could be read: 1 failed\n"), "status and text")
+
+
+def byte_order_mark():
+    with tempfile.TemporaryDirectory() as folder:
+        path = table(folder, link(folder)[:1], "\ufefffile\tclass")
+        equal(evaluate("--labels", path)["n"], 1, "pictures")
 
 
 def bad_lists():
     with tempfile.TemporaryDirectory() as folder:
+        missing = os.path.join(folder, "missing.tsv")
+        tool.refused(["eval", "--labels", missing], 1, f"resnet18: {missing}: No such file or directory")
+        tool.refused(["eval", "--labels", folder], 1, f"resnet18: {folder}: Is a directory")
         for rows, header, sentence in (
                 ([("a.jpg", 1)], "name\tclass", 'line 1: it should be "file", a tab and "class"'),
                 ([("a.jpg", 1), ("b.jpg", 1000)], "file\tclass", "line 3: the model has no such class"),
@@ -153,5 +167,5 @@ def full_size():
 
 tool.main([("top1, top5, nll", arithmetic), ("predictions and rows", predictions),
            ("where predictions go", where_predictions_go),
-           ("pictures that cannot be read", unreadable_pictures), ("bad lists", bad_lists),
+           ("pictures that cannot be read", unreadable_pictures), ("a byte order mark", byte_order_mark), ("bad lists", bad_lists),
            ("ImageNet, 227x227", small), ("ImageNet, full size", full_size)])
