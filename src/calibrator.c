@@ -115,6 +115,8 @@ static void count_positions(histogram *h, const r18_run *run, const r18_place *p
 
 resnet18_status resnet18_calibrator_new(resnet18_model *model, resnet18_calibrator **out, resnet18_error *error) {
   *out = NULL;
+  if (!model)
+    return r18_fail(error, RESNET18_ERROR_ARGUMENT, "a calibrator needs a model");
   resnet18_calibrator *c = calloc(1, sizeof *c);
   if (!c)
     return r18_fail_memory(error, sizeof *c);

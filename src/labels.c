@@ -167,6 +167,8 @@ resnet18_status resnet18_labels_load(const char *path, size_t classes, resnet18_
   *labels = NULL;
   if (classes == 0)
     return r18_fail(error, RESNET18_ERROR_ARGUMENT, "a list of labels needs at least one class");
+  if (path && !*path)
+    return r18_fail(error, RESNET18_ERROR_ARGUMENT, "the name of the labels file is empty");
   resnet18_labels *l = calloc(1, sizeof *l);
   if (!l)
     return r18_fail_memory(error, sizeof *l);

@@ -333,8 +333,10 @@ static resnet18_status load(const char *path, resnet18_model **model, resnet18_e
 
 resnet18_status resnet18_model_load(const char *path, resnet18_model **model, resnet18_error *error) {
   char *located = NULL;
-  resnet18_status status = path ? RESNET18_OK : r18_locate_weights(&located, error);
   *model = NULL;
+  if (path && !*path)
+    return r18_fail(error, RESNET18_ERROR_ARGUMENT, "the name of the weights file is empty");
+  resnet18_status status = path ? RESNET18_OK : r18_locate_weights(&located, error);
   if (!status)
     status = load(path ? path : located, model, error);
   free(located);

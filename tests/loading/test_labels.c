@@ -117,6 +117,7 @@ static void test_limits(void **state) {
   assert_error(resnet18_labels_load("/dev/zero", 1, &labels, &error), &error, RESNET18_ERROR_IO,
                "/dev/zero: is not a regular file");
   assert_error(resnet18_labels_load(NULL, 0, &labels, &error), &error, RESNET18_ERROR_ARGUMENT, "at least one class");
+  assert_error(resnet18_labels_load("", 5, &labels, &error), &error, RESNET18_ERROR_ARGUMENT, "is empty");
   assert_error(resnet18_labels_load(NULL, 999, &labels, &error), &error, RESNET18_ERROR_FORMAT,
                "the built-in labels: names 1000 classes, but the model has 999");
 }

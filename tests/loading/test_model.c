@@ -533,6 +533,7 @@ static void test_failed_import(void **state) {
   assert_error(resnet18_import(damaged, target, &error), &error, RESNET18_ERROR_FORMAT, "is not finite");
   assert_error(resnet18_import(in_folder("none"), target, &error), &error, RESNET18_ERROR_IO,
                "/none: cannot be opened");
+  assert_error(resnet18_import("", target, &error), &error, RESNET18_ERROR_ARGUMENT, "is empty");
   assert_error(resnet18_import(NULL, target, &error), &error, RESNET18_ERROR_ARGUMENT, "an import needs a file");
   assert_error(resnet18_import(weights_path, NULL, &error), &error, RESNET18_ERROR_ARGUMENT, "an import needs a file");
   assert_error(resnet18_import(weights_path, in_folder(""), &error), &error, RESNET18_ERROR_IO, "/: is a directory");
