@@ -69,10 +69,9 @@ typedef struct {
 RESNET18_API const char *resnet18_version(void);
 
 /* The instruction sets that the engine may use here, best first, such as "avx512vnni avx512 avx2 blas c": what the
- * processor and the kernel offer, cut down by the environment variable RESNET18_CPU, which names the best set
- * allowed ("c", "blas" for
- * OpenBLAS, "avx2", "avx2vnni", "avx512", "avx512vnni"; on ARM "c", "neon", "dotprod"). Never NULL, never
- * freed. */
+ * processor and the kernel offer, cut down by the environment variable RESNET18_CPU, which names the best set allowed
+ * ("c", "blas" for OpenBLAS, "avx2", "avx2vnni", "avx512", "avx512vnni"; on ARM "c", "neon", "dotprod"). Never NULL,
+ * never freed. */
 RESNET18_API const char *resnet18_cpu(void);
 
 /* How many threads the affinity mask and the cgroup's CPU quota allow this process; at least 1. */
@@ -271,7 +270,8 @@ typedef struct {
 RESNET18_API size_t resnet18_session_steps(const resnet18_session *session);
 /* False if `index` is not a step. */
 RESNET18_API bool resnet18_session_step(const resnet18_session *session, size_t index, resnet18_step_info *info);
-/* Measure each step in the runs that follow; costs two clock readings a step. */
+/* Measure each step in the runs that follow, from the end of the one before to its own on all threads; costs a clock
+ * reading a step and thread. */
 RESNET18_API void resnet18_session_profile(resnet18_session *session, bool on);
 
 /* ---- Calibration -------------------------------------------------------------------------------------- */

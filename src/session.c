@@ -30,7 +30,11 @@ struct resnet18_session {
       *share; /* [steps][max_batch][threads]; those that take all pictures at once use the first of max_batch */
   r18_run run;
   bool profile;
-  double seconds[R18_MAX_STEPS];
+  double seconds[R18_MAX_STEPS]; /* written by the caller's thread, as is `mark` */
+  uint64_t mark;                 /* nanoseconds: when the step before was done by all */
+  /* Nanoseconds: when the last thread was done with a step, for even and odd pictures: others than the caller's thread
+   * may be one step ahead. */
+  _Atomic uint64_t finished[R18_MAX_STEPS][2];
 };
 
 /* ---- Making one --------------------------------------------------------------------------------------- */
@@ -98,6 +102,8 @@ resnet18_status resnet18_session_new(resnet18_model *model, const resnet18_sessi
                                      resnet18_session **out, resnet18_error *error) {
   static const resnet18_session_options defaults;
   *out = NULL;
+  if (!model)
+    return r18_fail(error, RESNET18_ERROR_ARGUMENT, "a session needs a model");
   resnet18_session *session = calloc(1, sizeof *session);
   if (!session)
     return r18_fail_memory(error, sizeof *session);
@@ -124,10 +130,26 @@ void resnet18_session_free(resnet18_session *session) {
 
 /* ---- The forward pass --------------------------------------------------------------------------------- */
 
-static double now(void) {
+static uint64_t now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/* Before a step's barrier: `finished` becomes the time at which the last thread comes here. */
+static void note_finish(_Atomic uint64_t *finished) {
+  const uint64_t time = now();
+  uint64_t latest = atomic_load_explicit(finished, memory_order_relaxed);
+  while (latest < time &&
+         !atomic_compare_exchange_weak_explicit(finished, &latest, time, memory_order_relaxed, memory_order_relaxed)) {
+  }
+}
+
+/* By the caller's thread, after the barrier. A step lasts from the end of the one before to its own, on whichever
+ * thread that is: the caller's may lose its processor while the others do its work. */
+static void add_seconds(resnet18_session *session, unsigned index, bool again, uint64_t finished) {
+  session->seconds[index] = (again ? session->seconds[index] : 0.0) + 1e-9 * (double)(finished - session->mark);
+  session->mark = finished;
 }
 
 /* The units of one step are shared out evenly, so that a thread finds in its cache what it wrote in the step before; a
@@ -153,7 +175,7 @@ static void run_step(resnet18_session *session, unsigned index, r18_run *run, un
   const r18_step *step = &session->plan.step[index];
   const unsigned first = step->spans_batch ? 0 : step->units * image;
   const unsigned total = step->spans_batch ? step->units : step->units * images;
-  const double start = session->profile && part == 0 ? now() : 0;
+  _Atomic uint64_t *finished = &session->finished[index][image % 2];
   run->continues = false;
   if (parts == 1) {
     step->run(step, run, first, first + total);
@@ -161,10 +183,13 @@ static void run_step(resnet18_session *session, unsigned index, r18_run *run, un
     struct share *share = session->share + ((size_t)index * session->max_batch + image) * parts;
     for (unsigned i = 0; i < parts; i++)
       run_share(step, run, share, first, total, (part + i) % parts, parts);
-    r18_team_barrier(session->team);
   }
+  if (session->profile)
+    note_finish(finished);
+  if (parts > 1)
+    r18_team_barrier(session->team);
   if (session->profile && part == 0)
-    session->seconds[index] = (image ? session->seconds[index] : 0) + now() - start;
+    add_seconds(session, index, image > 0, atomic_load_explicit(finished, memory_order_relaxed));
 }
 
 /* The first layers, whose tensors are large and whose weights stay near, run picture by picture; from the first step on
@@ -191,6 +216,7 @@ static void forward(resnet18_session *session, const uint8_t *rgb, size_t batch,
     atomic_store_explicit(&session->share[i].next, 0, memory_order_relaxed);
   session->run = (r18_run){.arena = session->arena, .batch = (unsigned)batch, .rgb = rgb, .logits = logits};
   session->last_batch = (unsigned)batch;
+  session->mark = session->profile ? now() : 0;
   r18_team_run(session->team, run_steps, session);
 }
 

@@ -236,6 +236,13 @@ static void bad_arguments_are_named(void **state) {
   assert_int_equal(resnet18_session_new(model, &options, &session, &error), RESNET18_ERROR_ARGUMENT);
   session = open_session(RESNET18_PRECISION_FP32, 1, 2);
   float logits[CLASSES];
+  resnet18_session *none = session;
+  assert_int_equal(resnet18_session_new(NULL, NULL, &none, &error), RESNET18_ERROR_ARGUMENT);
+  assert_null(none);
+  assert_string_equal(error.message, "a session needs a model");
+  resnet18_calibrator *calibrator;
+  assert_int_equal(resnet18_calibrator_new(NULL, &calibrator, &error), RESNET18_ERROR_ARGUMENT);
+  assert_null(calibrator);
   assert_int_equal(resnet18_session_run(session, pictures, 0, logits, &error), RESNET18_ERROR_ARGUMENT);
   assert_int_equal(resnet18_session_run(session, pictures, 3, logits, &error), RESNET18_ERROR_ARGUMENT);
   assert_string_equal(error.message, "batch is 3, must be 1 to 2");
