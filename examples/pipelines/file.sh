@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Classifies every frame of a video file and writes the same video with the labels drawn on it.
+# Classifies every frame of a video file and writes its pictures, without the sound, as a video with the
+# labels drawn on it.
 #
 #   examples/pipelines/file.sh holiday.mp4 labelled.mp4
 #
@@ -8,6 +9,8 @@
 set -euo pipefail
 . "$(dirname "$0")/plugin.sh"
 [ $# = 2 ] || { echo "usage: $0 VIDEO OUT.mp4" >&2; exit 2; }
+
+[ -r "$1" ] || { echo "$0: $1: there is no such file, or it may not be read" >&2; exit 1; }
 
 exec gst-launch-1.0 -e filesrc location="$1" ! decodebin ! videoconvert ! \
   resnet18classify mode=sync overlay=true ! progressreport update-freq=1 ! \

@@ -32,6 +32,13 @@ def file():
         launch.equal(len(run.results), 132, "frames in the labelled video")
 
 
+def file_missing():
+    with tempfile.TemporaryDirectory() as folder:
+        run = launch.run([SCRIPTS + "file.sh", folder + "/none.mp4", folder + "/out.mp4"], must_work=False)
+        launch.equal((run.status, os.listdir(folder)), (1, []), "exit status, files")
+        launch.check("none.mp4: there is no such file" in run.output, "the sentence")
+
+
 def webcam():
     run = launch.run([SCRIPTS + "webcam.sh"], CAMERA=camera.WEBCAM, SINK="fakesink sync=true")
     launch.equal(said(run), ["espresso"], "labels of a picture that does not change")
@@ -166,7 +173,7 @@ def regions():
                      f"results of object {number}")
 
 
-launch.main([("file.sh", file), ("webcam.sh", webcam), ("rtsp.sh", rtsp),
+launch.main([("file.sh", file), ("file.sh without its file", file_missing), ("webcam.sh", webcam), ("rtsp.sh", rtsp),
              ("rtsp-reconnect.sh", rtsp_reconnect), ("several.sh", several), ("mqtt.sh", mqtt), ("hls.sh", hls),
              ("usage", wrong_usage),
              ("watch, a file", watch_file), ("watch, a pipeline", watch_pipeline), ("watch, no file", watch_nothing),
