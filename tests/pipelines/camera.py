@@ -48,6 +48,7 @@ def rtsp(server):
         url = process.stdout.readline().strip()
         launch.check(url.startswith("rtsp://127.0.0.1:"), f"the RTSP server said '{url}'")
         yield url
+        launch.check(process.poll() is None, f"the RTSP server ended by itself with status {process.poll()}")
     finally:
         process.stdin.close()
         process.wait(timeout=60)

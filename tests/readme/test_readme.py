@@ -16,16 +16,16 @@ import launch
 
 BUILD = os.path.abspath(sys.argv[1])
 SERVER = [os.path.abspath(path) for path in sys.argv[2:]]
+CAMERA = "rtsp://camera.local/stream"  # as the README says; a server on this machine stands in for it
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 
 
-def substitutes(folder, url):
+def substitutes(folder):
     """(what the README says, what the test runs). A text that no block has any more is an error."""
     return (
         ("script/test", "script/test --help"),  # which runs this test
         ("v4l2src !", camera.WEBCAM + " !"),
         ("autovideosink", "fakesink"),
-        ("rtsp://camera.local/stream", url),
         ("labelled.", folder + "/labelled."),
         ("sudo meson install -C build", f"DESTDIR={folder}/root meson install -C build --no-rebuild"),
         ("grep ", "grep --line-buffered "),  # as grep does on a terminal
@@ -41,8 +41,10 @@ def block_runs(setting, text, wanted):
         launch.check(wanted in run.output, f"'{wanted}' is not in the output")
 
 
-def block_runs_until(setting, text, wanted):
-    launch.run_until(["bash", "-c", setting + "\n" + text], wanted)
+def camera_block_runs(setting, text, wanted):
+    """The same for a block with a network camera, whose stream does not end."""
+    with camera.rtsp(SERVER[0]) as url:
+        launch.run_until(["bash", "-c", setting + "\n" + text.replace(CAMERA, url)], wanted)
 
 
 # The beginning of a block, and what must be among what it prints.
@@ -66,10 +68,7 @@ def cases(readme, replaced):
         if kind != "sh":
             continue
         wanted = next((PRINTS[start] for start in PRINTS if text.startswith(start)), None)
-        run = block_runs
-        if "rtsp://" in text:
-            # The stream of a camera does not end. What comes before it in the block does.
-            run = block_runs_until
+        run = camera_block_runs if CAMERA in text else block_runs
         rows.append((f"sh: {name}", lambda run=run, text=text, wanted=wanted: run(replaced(setting), replaced(text), wanted)))
     return rows
 
@@ -110,8 +109,8 @@ def links(readme):
 def main():
     with open(os.path.join(launch.ROOT, "README.md"), encoding="utf-8") as file:
         readme = file.read()
-    with tempfile.TemporaryDirectory() as folder, camera.rtsp(SERVER[0]) as url:
-        table = substitutes(folder, url)
+    with tempfile.TemporaryDirectory() as folder:
+        table = substitutes(folder)
 
         def replaced(text):
             for said, run in table:
@@ -119,7 +118,7 @@ def main():
             return text
 
         def all_used():
-            stale = [said for said, _ in table if said not in readme]
+            stale = [said for said in [CAMERA] + [said for said, _ in table] if said not in readme]
             launch.equal(stale, [], "substitutes for what the README does not say any more")
 
         examples = [(f"{name} builds from an installation", lambda name=name: example_builds(name, folder))
