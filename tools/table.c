@@ -163,7 +163,8 @@ static char **list_folder(const char *path) {
       g_free(full);
   }
   closedir(folder);
-  qsort(names->pdata, names->len, sizeof *names->pdata, by_name);
+  if (names->len > 0) /* without names there is no array either */
+    qsort(names->pdata, names->len, sizeof *names->pdata, by_name);
   g_ptr_array_add(names, NULL);
   return (char **)g_ptr_array_free(names, FALSE);
 }
