@@ -104,7 +104,7 @@ const r18_conv_kernel r18_conv_winograd4_apart_neon = {
     .pack = blocks_pack,
     .scratch_bytes = apart_scratch_bytes,
     .units = blocks_units,
-    .run = apart_run,
+    .run = blocks_run,
 };
 
 const r18_conv_kernel r18_conv_winograd2_apart_neon = {
@@ -117,7 +117,7 @@ const r18_conv_kernel r18_conv_winograd2_apart_neon = {
     .pack = blocks_pack,
     .scratch_bytes = apart_scratch_bytes,
     .units = blocks_units,
-    .run = apart_run,
+    .run = blocks_run,
 };
 
 const r18_conv_kernel r18_conv_winograd4_stride2_apart_neon = {
@@ -130,7 +130,7 @@ const r18_conv_kernel r18_conv_winograd4_stride2_apart_neon = {
     .pack = blocks_pack,
     .scratch_bytes = apart_scratch_bytes,
     .units = blocks_units,
-    .run = apart_run,
+    .run = blocks_run,
 };
 
 const r18_conv_kernel r18_conv_winograd2_stride2_apart_neon = {
@@ -143,5 +143,5 @@ const r18_conv_kernel r18_conv_winograd2_stride2_apart_neon = {
     .pack = blocks_pack,
     .scratch_bytes = apart_scratch_bytes,
     .units = blocks_units,
-    .run = apart_run,
+    .run = blocks_run,
 };
