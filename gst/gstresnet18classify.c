@@ -59,6 +59,33 @@ static void gst_resnet18_classify_get_property(GObject *object, guint id, GValue
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
+/* Says that a value was refused; while nobody listens yet (an element of gst-launch gets its properties before its
+ * bus), that waits for the start. */
+static void refuse(GstResnet18Classify *self, GParamSpec *spec, const resnet18_error *error) {
+  gboolean nobody;
+  GST_OBJECT_LOCK(self);
+  nobody = GST_ELEMENT_BUS(self) == NULL;
+  if (nobody) {
+    self->refused = *error;
+    self->refused_property = spec->name;
+  }
+  GST_OBJECT_UNLOCK(self);
+  if (!nobody)
+    gst_resnet18_post_warning(GST_ELEMENT(self), spec->name, error);
+}
+
+static void say_refused(GstResnet18Classify *self) {
+  resnet18_error error;
+  const gchar *property;
+  GST_OBJECT_LOCK(self);
+  error = self->refused;
+  property = self->refused_property;
+  self->refused_property = NULL;
+  GST_OBJECT_UNLOCK(self);
+  if (property)
+    gst_resnet18_post_warning(GST_ELEMENT(self), property, &error);
+}
+
 static void gst_resnet18_classify_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec) {
   GstResnet18Classify *self = GST_RESNET18_CLASSIFY(object);
   resnet18_error error;
@@ -72,7 +99,7 @@ static void gst_resnet18_classify_set_property(GObject *object, guint id, const 
   if (!known)
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   else if (error.status != RESNET18_OK)
-    gst_resnet18_post_warning(GST_ELEMENT(self), spec->name, &error);
+    refuse(self, spec, &error);
 }
 
 /* The streaming thread works on its own copy, made anew when a property has been set. */
@@ -136,6 +163,7 @@ static gboolean gst_resnet18_classify_start(GstBaseTransform *trans) {
   resnet18_error error;
   self->now_serial = g_atomic_int_get(&self->settings_serial) - 1;
   refresh_settings(self);
+  say_refused(self);
   engine = gst_resnet18_engine_open(&self->now, &property, &error);
   if (!engine) {
     gst_resnet18_post_error(GST_ELEMENT(self), property, &error);

@@ -34,11 +34,13 @@ struct _GstResnet18Classify {
 
   /* Guarded by the object lock. */
   GstResnet18Settings settings;
-  GstResnet18Engine *engine; /* between start and stop; the streaming thread reads it without the lock */
-  GstResnet18Loader *loader; /* between start and stop */
-  GstClockTime earliest;     /* running time before which frames come too late downstream */
-  gboolean interrupted;      /* a flush or a stop is going on: nobody may wait for a result */
-  GstClockTime latency;      /* declared in the sync mode */
+  resnet18_error refused;        /* of a property that was set before there was a bus */
+  const gchar *refused_property; /* NULL: none */
+  GstResnet18Engine *engine;     /* between start and stop; the streaming thread reads it without the lock */
+  GstResnet18Loader *loader;     /* between start and stop */
+  GstClockTime earliest;         /* running time before which frames come too late downstream */
+  gboolean interrupted;          /* a flush or a stop is going on: nobody may wait for a result */
+  GstClockTime latency;          /* declared in the sync mode */
 
   /* Atomic. */
   gint settings_serial;

@@ -73,6 +73,30 @@ static void a_roi_that_is_none_is_refused(void **state) {
   rig_free(rig);
 }
 
+/* As gst-launch does it: the property is set before the element has a bus. */
+static void a_roi_refused_before_the_start_is_said_at_the_start(void **state) {
+  GstElement *pipeline = gst_pipeline_new(NULL), *element = gst_element_factory_make("resnet18classify", NULL);
+  GstBus *bus = gst_element_get_bus(pipeline);
+  GstMessage *message;
+  GError *error;
+  g_object_set(element, "roi", "abc", NULL);
+  gst_bin_add(GST_BIN(pipeline), element);
+  assert_null(gst_bus_pop_filtered(bus, GST_MESSAGE_WARNING));
+  gst_element_set_state(pipeline, GST_STATE_PAUSED);
+  message = gst_bus_timed_pop_filtered(bus, 10 * GST_SECOND, GST_MESSAGE_WARNING);
+  assert_non_null(message);
+  gst_message_parse_warning(message, &error, NULL);
+  assert_non_null(strstr(error->message, "property \"roi\": \"abc\" is not"));
+  g_error_free(error);
+  gst_message_unref(message);
+  gst_element_set_state(pipeline, GST_STATE_READY);
+  gst_element_set_state(pipeline, GST_STATE_PAUSED);
+  assert_null(gst_bus_pop_filtered(bus, GST_MESSAGE_WARNING)); /* once */
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(bus);
+  gst_object_unref(pipeline);
+}
+
 static void a_roi_outside_the_frame_is_said_once(void **state) {
   Rig *rig = rig_new_with_both("roi=900,0,100,100");
   assert_null(rig_result(rig));
@@ -238,6 +262,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(roi_chooses_the_part),
       cmocka_unit_test(a_roi_that_is_none_is_refused),
+      cmocka_unit_test(a_roi_refused_before_the_start_is_said_at_the_start),
       cmocka_unit_test(a_roi_outside_the_frame_is_said_once),
       cmocka_unit_test(each_region_gets_its_own_result),
       cmocka_unit_test(a_frame_without_regions_has_no_result),
