@@ -11,6 +11,7 @@
 
 #include "kernels.h"
 #include "panel.h"
+#include "simd_tables.h"
 
 #include <string.h>
 
@@ -186,5 +187,39 @@ static inline void patches_blocks_run(const r18_step *step, const r18_run *run, 
       }
   }
 }
+
+/* The file of an instruction set says what its table is called. */
+#ifdef PATCHES_TABLE
+const r18_conv_kernel PATCHES_TABLE[R18_PATCHES_KERNELS] = {
+    [R18_PATCHES_ROWS] =
+        {
+            .name = "conv_patches_rows",
+            .set = SIMD_SET,
+            .element = sizeof(float),
+            .accepts = patches_rows_accepts,
+            .packed_bytes = patches_packed_bytes,
+            .pack = patches_rows_pack,
+            .scratch_bytes = patches_rows_scratch_bytes,
+            .units = patches_rows_units,
+            .run = patches_rows_run,
+        },
+    [R18_PATCHES] =
+        {
+            .name = "conv_patches",
+            .set = SIMD_SET,
+            .element = sizeof(float),
+            .spans_batch = true,
+            .accepts = patches_blocks_accepts,
+            .packed_bytes = patches_packed_bytes,
+            .pack = patches_blocks_pack,
+            .scratch_bytes = patches_blocks_scratch_bytes,
+            .units = patches_blocks_units,
+            .run = patches_blocks_run,
+            .prepare = patches_blocks_prepare,
+            .prepare_units = patches_blocks_prepare_units,
+            .work_bytes = patches_blocks_work_bytes,
+        },
+};
+#endif
 
 #endif

@@ -10,6 +10,7 @@
 #ifndef RESNET18_CONV_WINOGRAD_SIMD_H
 #define RESNET18_CONV_WINOGRAD_SIMD_H
 
+#include "simd_tables.h"
 #include "winograd.h"
 
 static inline bool winograd_fits(const r18_conv *conv) {
@@ -18,15 +19,22 @@ static inline bool winograd_fits(const r18_conv *conv) {
          conv->out_channels % R18_PACK_GROUP == 0 && conv->in_size <= MAX_SIDE;
 }
 
+/* Of the groups: pictures of at least GROUP_MIN_SIZE pixels a side, in tiles of GROUP_TILE. */
+enum { GROUP_MIN_SIZE = 20, GROUP_TILE = 4 };
+
+static inline bool fits_groups(unsigned size) {
+  return size % GROUP_TILE == 0 && size >= GROUP_MIN_SIZE;
+}
+
 /* Large tiles multiply less, but need more weights: 4 times those of the convolution itself where small tiles need 1.8
  * times. At stride 1 and 14 pixels that is 15 MB more for a forward pass that is 8 % shorter; a process that classifies
- * shall stay under 120 MB, so small tiles do it there. */
-enum { LARGE_TILES_FROM_STRIDE1 = 20, LARGE_TILES_FROM_STRIDE2 = 10 };
+ * shall stay under 120 MB, so small tiles do it there. Stride 2 pays from this size on. */
+enum { LARGE_TILES_STRIDE2 = 10 };
 
 static inline winograd_kind winograd_kind_of(unsigned size, unsigned stride) {
   if (stride == 1)
-    return size % 2 == 0 && size >= LARGE_TILES_FROM_STRIDE1 ? STRIDE1_TILE4 : STRIDE1_TILE2;
-  return size % 2 == 0 && size >= LARGE_TILES_FROM_STRIDE2 ? STRIDE2_TILE4 : STRIDE2_TILE2;
+    return fits_groups(size) ? STRIDE1_TILE4 : STRIDE1_TILE2;
+  return size % 2 == 0 && size >= LARGE_TILES_STRIDE2 ? STRIDE2_TILE4 : STRIDE2_TILE2;
 }
 
 static inline winograd_kind winograd_kind_for(const r18_conv *conv) {
@@ -47,11 +55,10 @@ static inline size_t block_weights(const winograd_grid *grid, unsigned wide) {
 
 /* Tiles of a group: few where the weights stay in the second-level cache from one group to the next (64 x 64 channels,
  * 0.6 MB), else as many as leave room there for their own values. */
-enum { GROUP_MIN_SIZE = 20, GROUP_SMALL = 14, GROUP_LARGE = 28, GROUP_LEAST = 7, GROUP_WIDE = 2, GROUP_TILE = 4 };
+enum { GROUP_SMALL = 14, GROUP_LARGE = 28, GROUP_LEAST = 7, GROUP_WIDE = 2 };
 
 static inline bool groups_accept(const r18_conv *conv, unsigned stride) {
-  return winograd_fits(conv) && conv->stride == stride && conv->out_size % GROUP_TILE == 0 &&
-         conv->out_size >= GROUP_MIN_SIZE;
+  return winograd_fits(conv) && conv->stride == stride && fits_groups(conv->out_size);
 }
 
 static inline bool groups_accepts_stride1(const r18_conv *conv) {
@@ -179,10 +186,6 @@ static inline unsigned blocks_wide(unsigned size) {
   return MAX_ROWS_1 >= 16 && size <= 14 ? 1 : 2;
 }
 
-static inline bool blocks_accepts_stride1_tile4(const r18_conv *conv) {
-  return winograd_fits(conv) && winograd_kind_for(conv) == STRIDE1_TILE4;
-}
-
 static inline bool blocks_accepts_stride1_tile2(const r18_conv *conv) {
   return winograd_fits(conv) && winograd_kind_for(conv) == STRIDE1_TILE2;
 }
@@ -202,20 +205,13 @@ static inline winograd_grid blocks_grid(const r18_conv *conv) {
 static inline bool blocks_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias,
                                void *packed) {
   const unsigned wide = blocks_wide(conv->out_size);
-  switch (winograd_kind_for(conv)) {
-  case STRIDE1_TILE4:
-    winograd_pack(STRIDE1_TILE4, wide, conv, first, weights, bias, packed);
-    break;
-  case STRIDE1_TILE2:
-    winograd_pack(STRIDE1_TILE2, wide, conv, first, weights, bias, packed);
-    break;
-  case STRIDE2_TILE4:
+  const winograd_kind kind = winograd_kind_for(conv);
+  if (kind == STRIDE2_TILE4)
     winograd_pack(STRIDE2_TILE4, wide, conv, first, weights, bias, packed);
-    break;
-  case STRIDE2_TILE2:
+  else if (kind == STRIDE2_TILE2)
     winograd_pack(STRIDE2_TILE2, wide, conv, first, weights, bias, packed);
-    break;
-  }
+  else
+    winograd_pack(STRIDE1_TILE2, wide, conv, first, weights, bias, packed);
   return true;
 }
 
@@ -330,10 +326,6 @@ static inline void blocks_run(const r18_step *step, const r18_run *run, unsigned
 
 enum { APART_MAX_THREADS = 3 };
 
-static inline bool apart_accepts_stride1_tile4(const r18_conv *conv) {
-  return blocks_accepts_stride1_tile4(conv) && conv->threads <= APART_MAX_THREADS;
-}
-
 static inline bool apart_accepts_stride1_tile2(const r18_conv *conv) {
   return blocks_accepts_stride1_tile2(conv) && conv->threads <= APART_MAX_THREADS;
 }
@@ -349,5 +341,124 @@ static inline bool apart_accepts_stride2_tile2(const r18_conv *conv) {
 static inline size_t apart_scratch_bytes(const r18_conv *conv) {
   return blocks_work_bytes(conv) * conv->max_batch + blocks_scratch_bytes(conv);
 }
+
+/* --- the table --- */
+
+/* The file of an instruction set says what its table is called; the numbers of the entries are in simd_tables.h. */
+#ifdef WINOGRAD_TABLE
+const r18_conv_kernel WINOGRAD_TABLE[R18_WINOGRAD_KERNELS] = {
+    [R18_WINOGRAD4_GROUPS] =
+        {
+            .name = "conv_winograd4_groups",
+            .set = SIMD_SET,
+            .element = sizeof(float),
+            .accepts = groups_accepts_stride1,
+            .packed_bytes = winograd_packed_bytes,
+            .pack = groups_pack,
+            .scratch_bytes = groups_scratch_bytes,
+            .units = groups_units,
+            .run = groups_run,
+        },
+    [R18_WINOGRAD4_STRIDE2_GROUPS] =
+        {
+            .name = "conv_winograd4_stride2_groups",
+            .set = SIMD_SET,
+            .element = sizeof(float),
+            .accepts = groups_accepts_stride2,
+            .packed_bytes = winograd_packed_bytes,
+            .pack = groups_pack,
+            .scratch_bytes = groups_scratch_bytes,
+            .units = groups_units,
+            .run = groups_run,
+        },
+    [R18_WINOGRAD2_APART] =
+        {
+            .name = "conv_winograd2_apart",
+            .set = SIMD_SET,
+            .element = sizeof(float),
+            .spans_batch = true,
+            .accepts = apart_accepts_stride1_tile2,
+            .packed_bytes = winograd_packed_bytes,
+            .pack = blocks_pack,
+            .scratch_bytes = apart_scratch_bytes,
+            .units = blocks_units,
+            .run = blocks_run,
+        },
+    [R18_WINOGRAD4_STRIDE2_APART] =
+        {
+            .name = "conv_winograd4_stride2_apart",
+            .set = SIMD_SET,
+            .element = sizeof(float),
+            .spans_batch = true,
+            .accepts = apart_accepts_stride2_tile4,
+            .packed_bytes = winograd_packed_bytes,
+            .pack = blocks_pack,
+            .scratch_bytes = apart_scratch_bytes,
+            .units = blocks_units,
+            .run = blocks_run,
+        },
+    [R18_WINOGRAD2_STRIDE2_APART] =
+        {
+            .name = "conv_winograd2_stride2_apart",
+            .set = SIMD_SET,
+            .element = sizeof(float),
+            .spans_batch = true,
+            .accepts = apart_accepts_stride2_tile2,
+            .packed_bytes = winograd_packed_bytes,
+            .pack = blocks_pack,
+            .scratch_bytes = apart_scratch_bytes,
+            .units = blocks_units,
+            .run = blocks_run,
+        },
+    [R18_WINOGRAD2] =
+        {
+            .name = "conv_winograd2",
+            .set = SIMD_SET,
+            .element = sizeof(float),
+            .spans_batch = true,
+            .accepts = blocks_accepts_stride1_tile2,
+            .packed_bytes = winograd_packed_bytes,
+            .pack = blocks_pack,
+            .scratch_bytes = blocks_scratch_bytes,
+            .units = blocks_units,
+            .run = blocks_run,
+            .prepare = blocks_prepare,
+            .prepare_units = blocks_prepare_units,
+            .work_bytes = blocks_work_bytes,
+        },
+    [R18_WINOGRAD4_STRIDE2] =
+        {
+            .name = "conv_winograd4_stride2",
+            .set = SIMD_SET,
+            .element = sizeof(float),
+            .spans_batch = true,
+            .accepts = blocks_accepts_stride2_tile4,
+            .packed_bytes = winograd_packed_bytes,
+            .pack = blocks_pack,
+            .scratch_bytes = blocks_scratch_bytes,
+            .units = blocks_units,
+            .run = blocks_run,
+            .prepare = blocks_prepare,
+            .prepare_units = blocks_prepare_units,
+            .work_bytes = blocks_work_bytes,
+        },
+    [R18_WINOGRAD2_STRIDE2] =
+        {
+            .name = "conv_winograd2_stride2",
+            .set = SIMD_SET,
+            .element = sizeof(float),
+            .spans_batch = true,
+            .accepts = blocks_accepts_stride2_tile2,
+            .packed_bytes = winograd_packed_bytes,
+            .pack = blocks_pack,
+            .scratch_bytes = blocks_scratch_bytes,
+            .units = blocks_units,
+            .run = blocks_run,
+            .prepare = blocks_prepare,
+            .prepare_units = blocks_prepare_units,
+            .work_bytes = blocks_work_bytes,
+        },
+};
+#endif
 
 #endif

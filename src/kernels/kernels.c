@@ -1,33 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The tables of kernels, best first; those of int8 are in kernels_u8.c. */
-#include "kernels.h"
+#include "simd_tables.h"
 
 #include <stddef.h>
 
 extern const r18_conv_kernel r18_conv_direct_c, r18_conv_blas_c;
 #if defined(__x86_64__)
-extern const r18_conv_kernel r18_conv_winograd4_groups_avx512, r18_conv_winograd4_stride2_groups_avx512,
-    r18_conv_winograd4_avx512, r18_conv_winograd2_avx512;
-extern const r18_conv_kernel r18_conv_winograd4_stride2_avx512, r18_conv_winograd2_stride2_avx512;
-extern const r18_conv_kernel r18_conv_winograd4_groups_avx2, r18_conv_winograd4_stride2_groups_avx2,
-    r18_conv_winograd4_avx2, r18_conv_winograd2_avx2;
-extern const r18_conv_kernel r18_conv_winograd4_stride2_avx2, r18_conv_winograd2_stride2_avx2;
-extern const r18_conv_kernel r18_conv_winograd4_apart_avx512, r18_conv_winograd2_apart_avx512,
-    r18_conv_winograd4_stride2_apart_avx512, r18_conv_winograd2_stride2_apart_avx512;
-extern const r18_conv_kernel r18_conv_winograd4_apart_avx2, r18_conv_winograd2_apart_avx2,
-    r18_conv_winograd4_stride2_apart_avx2, r18_conv_winograd2_stride2_apart_avx2;
 extern const r18_conv_kernel r18_conv_stem_avx512, r18_conv_stem_avx2;
-extern const r18_conv_kernel r18_conv_patches_rows_avx512, r18_conv_patches_avx512, r18_conv_patches_rows_avx2,
-    r18_conv_patches_avx2;
 extern const r18_plain_kernel r18_linear_avx512, r18_linear_avx2;
 #elif defined(__aarch64__)
 extern const r18_conv_kernel r18_conv_stem_neon;
-extern const r18_conv_kernel r18_conv_winograd4_groups_neon, r18_conv_winograd4_stride2_groups_neon;
-extern const r18_conv_kernel r18_conv_winograd4_neon, r18_conv_winograd2_neon;
-extern const r18_conv_kernel r18_conv_winograd4_stride2_neon, r18_conv_winograd2_stride2_neon;
-extern const r18_conv_kernel r18_conv_winograd4_apart_neon, r18_conv_winograd2_apart_neon,
-    r18_conv_winograd4_stride2_apart_neon, r18_conv_winograd2_stride2_apart_neon;
-extern const r18_conv_kernel r18_conv_patches_rows_neon, r18_conv_patches_neon;
 extern const r18_plain_kernel r18_linear_neon;
 #endif
 extern const r18_plain_kernel r18_normalize_c, r18_maxpool_f32_c, r18_avgpool_f32_c, r18_linear_c;
@@ -35,45 +17,39 @@ extern const r18_plain_kernel r18_normalize_c, r18_maxpool_f32_c, r18_avgpool_f3
 const r18_conv_kernel *const r18_conv_kernels_f32[] = {
 #if defined(__x86_64__)
     &r18_conv_stem_avx512,
-    &r18_conv_winograd4_groups_avx512,
-    &r18_conv_winograd4_stride2_groups_avx512,
-    &r18_conv_winograd4_apart_avx512,
-    &r18_conv_winograd2_apart_avx512,
-    &r18_conv_winograd4_stride2_apart_avx512,
-    &r18_conv_winograd2_stride2_apart_avx512,
-    &r18_conv_winograd4_avx512,
-    &r18_conv_winograd2_avx512,
-    &r18_conv_winograd4_stride2_avx512,
-    &r18_conv_winograd2_stride2_avx512,
-    &r18_conv_patches_rows_avx512,
-    &r18_conv_patches_avx512,
+    &r18_winograd_avx512[R18_WINOGRAD4_GROUPS],
+    &r18_winograd_avx512[R18_WINOGRAD4_STRIDE2_GROUPS],
+    &r18_winograd_avx512[R18_WINOGRAD2_APART],
+    &r18_winograd_avx512[R18_WINOGRAD4_STRIDE2_APART],
+    &r18_winograd_avx512[R18_WINOGRAD2_STRIDE2_APART],
+    &r18_winograd_avx512[R18_WINOGRAD2],
+    &r18_winograd_avx512[R18_WINOGRAD4_STRIDE2],
+    &r18_winograd_avx512[R18_WINOGRAD2_STRIDE2],
+    &r18_patches_avx512[R18_PATCHES_ROWS],
+    &r18_patches_avx512[R18_PATCHES],
     &r18_conv_stem_avx2,
-    &r18_conv_winograd4_groups_avx2,
-    &r18_conv_winograd4_stride2_groups_avx2,
-    &r18_conv_winograd4_apart_avx2,
-    &r18_conv_winograd2_apart_avx2,
-    &r18_conv_winograd4_stride2_apart_avx2,
-    &r18_conv_winograd2_stride2_apart_avx2,
-    &r18_conv_winograd4_avx2,
-    &r18_conv_winograd2_avx2,
-    &r18_conv_winograd4_stride2_avx2,
-    &r18_conv_winograd2_stride2_avx2,
-    &r18_conv_patches_rows_avx2,
-    &r18_conv_patches_avx2,
+    &r18_winograd_avx2[R18_WINOGRAD4_GROUPS],
+    &r18_winograd_avx2[R18_WINOGRAD4_STRIDE2_GROUPS],
+    &r18_winograd_avx2[R18_WINOGRAD2_APART],
+    &r18_winograd_avx2[R18_WINOGRAD4_STRIDE2_APART],
+    &r18_winograd_avx2[R18_WINOGRAD2_STRIDE2_APART],
+    &r18_winograd_avx2[R18_WINOGRAD2],
+    &r18_winograd_avx2[R18_WINOGRAD4_STRIDE2],
+    &r18_winograd_avx2[R18_WINOGRAD2_STRIDE2],
+    &r18_patches_avx2[R18_PATCHES_ROWS],
+    &r18_patches_avx2[R18_PATCHES],
 #elif defined(__aarch64__)
     &r18_conv_stem_neon,
-    &r18_conv_winograd4_groups_neon,
-    &r18_conv_winograd4_stride2_groups_neon,
-    &r18_conv_winograd4_apart_neon,
-    &r18_conv_winograd2_apart_neon,
-    &r18_conv_winograd4_stride2_apart_neon,
-    &r18_conv_winograd2_stride2_apart_neon,
-    &r18_conv_winograd4_neon,
-    &r18_conv_winograd2_neon,
-    &r18_conv_winograd4_stride2_neon,
-    &r18_conv_winograd2_stride2_neon,
-    &r18_conv_patches_rows_neon,
-    &r18_conv_patches_neon,
+    &r18_winograd_neon[R18_WINOGRAD4_GROUPS],
+    &r18_winograd_neon[R18_WINOGRAD4_STRIDE2_GROUPS],
+    &r18_winograd_neon[R18_WINOGRAD2_APART],
+    &r18_winograd_neon[R18_WINOGRAD4_STRIDE2_APART],
+    &r18_winograd_neon[R18_WINOGRAD2_STRIDE2_APART],
+    &r18_winograd_neon[R18_WINOGRAD2],
+    &r18_winograd_neon[R18_WINOGRAD4_STRIDE2],
+    &r18_winograd_neon[R18_WINOGRAD2_STRIDE2],
+    &r18_patches_neon[R18_PATCHES_ROWS],
+    &r18_patches_neon[R18_PATCHES],
 #endif
     &r18_conv_blas_c, /* accepts only where OpenBLAS is there, computes right and is wanted */
     &r18_conv_direct_c,

@@ -4,18 +4,24 @@
 #ifndef RESNET18_SIMD_H
 #define RESNET18_SIMD_H
 
+#include "../cpu.h"
+
 #include <stddef.h>
 
 #if defined(__AVX512F__) && defined(__AVX512VL__)
 #include <immintrin.h>
+#define SIMD_SET R18_CPU_AVX512
 enum { LANES = 16, MAX_ROWS_1 = 28, MAX_ROWS_2 = 14 };
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
+#define SIMD_SET R18_CPU_AVX2
 enum { LANES = 8, MAX_ROWS_1 = 12, MAX_ROWS_2 = 6 };
 #elif defined(__aarch64__)
 #include <arm_neon.h>
+#define SIMD_SET R18_CPU_NEON
 enum { LANES = 4, MAX_ROWS_1 = 12, MAX_ROWS_2 = 8 };
 #else
+#define SIMD_SET R18_CPU_C
 enum { LANES = 4, MAX_ROWS_1 = 12, MAX_ROWS_2 = 6 };
 #endif
 
