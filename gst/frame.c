@@ -56,10 +56,64 @@ static const struct {
     {GST_VIDEO_FORMAT_UYVY, {TRUE, R18(UYVY), {0, 0, 0}}},
 };
 
+/* In the order in which they are taken where upstream leaves the choice: what decoders make and encoders take, which is
+ * also the least to read; other colours that are read directly; what goes through the converter; grey, which has lost
+ * the colours, last. A structure each, since only the order of structures outlives an intersection of caps. */
+static const gchar *const preference[] = {
+    "I420, YV12, NV12, NV21",
+    "YUY2, UYVY",
+    "RGB, BGR, RGBx, BGRx, xRGB, xBGR, RGBA, BGRA, ARGB, ABGR",
+};
+
+static gboolean is_preferred(const gchar *format) {
+  for (gsize i = 0; i < G_N_ELEMENTS(preference); i++) {
+    gchar **names = g_strsplit(preference[i], ", ", -1);
+    const gboolean found = g_strv_contains((const gchar *const *)names, format);
+    g_strfreev(names);
+    if (found)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* GStreamer's order, and its colours before its greys. */
+static gchar *other_formats(gboolean grey) {
+  GString *list = g_string_new(NULL);
+  guint n;
+  const GstVideoFormat *formats = gst_video_formats_raw(&n);
+  for (guint i = 0; i < n; i++) {
+    const gchar *name = gst_video_format_to_string(formats[i]);
+    if (GST_VIDEO_FORMAT_INFO_IS_GRAY(gst_video_format_get_info(formats[i])) != grey || is_preferred(name))
+      continue;
+    g_string_append_printf(list, "%s%s", list->len ? ", " : "", name);
+  }
+  return g_string_free(list, FALSE);
+}
+
+static void append_formats(GstCaps *caps, const gchar *features, const gchar *formats) {
+  gchar *text = g_strdup_printf("video/x-raw%s, format = { %s }, width = " GST_VIDEO_SIZE_RANGE
+                                ", height = " GST_VIDEO_SIZE_RANGE ", framerate = " GST_VIDEO_FPS_RANGE,
+                                features, formats);
+  gst_caps_append(caps, gst_caps_from_string(text));
+  g_free(text);
+}
+
+static void append_all(GstCaps *caps, const gchar *features) {
+  gchar *colours = other_formats(FALSE), *greys = other_formats(TRUE);
+  for (gsize i = 0; i < G_N_ELEMENTS(preference); i++)
+    append_formats(caps, features, preference[i]);
+  append_formats(caps, features, colours);
+  append_formats(caps, features, greys);
+  g_free(colours);
+  g_free(greys);
+}
+
 GstCaps *gst_resnet18_frame_caps(void) {
-  return gst_caps_from_string(GST_VIDEO_CAPS_MAKE(GST_VIDEO_FORMATS_ALL) "; " GST_VIDEO_CAPS_MAKE_WITH_FEATURES(
-      GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY ", " GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION,
-      GST_VIDEO_FORMATS_ALL));
+  GstCaps *caps = gst_caps_new_empty();
+  append_all(caps, "");
+  append_all(caps,
+             "(" GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY ", " GST_CAPS_FEATURE_META_GST_VIDEO_OVERLAY_COMPOSITION ")");
+  return caps;
 }
 
 /* ---- What the caps say --------------------------------------------------------------------------------- */
@@ -201,6 +255,14 @@ static gboolean refuse(resnet18_error *error, const gchar *why) {
   return FALSE;
 }
 
+void gst_resnet18_frame_unmappable(GstBuffer *buffer, const gchar *what_for, resnet18_error *error) {
+  const GstMemory *memory = gst_buffer_n_memory(buffer) ? gst_buffer_peek_memory(buffer, 0) : NULL;
+  const gchar *type = memory && memory->allocator ? memory->allocator->mem_type : NULL;
+  error->status = RESNET18_ERROR_FORMAT;
+  g_snprintf(error->message, sizeof error->message, "the buffer's memory, of the type \"%s\", cannot be mapped for %s",
+             type ? type : "unknown", what_for);
+}
+
 /* Bytes of a row of plane `plane`, margins left out; 0 where pixels do not have bytes of their own (v210). */
 static gsize row_bytes(const GstVideoFrame *v, guint plane) {
   const GstVideoFormatInfo *format = v->info.finfo;
@@ -274,8 +336,10 @@ static gboolean plausible(const GstResnet18Frame *f, GstBuffer *buffer) {
 gboolean gst_resnet18_frame_map(GstResnet18Frame *f, GstBuffer *buffer, resnet18_error *error) {
   if (!plausible(f, buffer))
     return refuse(error, "the buffer does not hold what its caps or its GstVideoMeta say");
-  if (!gst_video_frame_map(&f->mapped, &f->info, buffer, GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF))
-    return refuse(error, "the buffer's memory cannot be mapped for reading");
+  if (!gst_video_frame_map(&f->mapped, &f->info, buffer, GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
+    gst_resnet18_frame_unmappable(buffer, "reading", error);
+    return FALSE;
+  }
   f->is_converted = FALSE;
   if (planes_fit(&f->mapped) && find_visible(f, buffer)) {
     if (set_size(f, GST_VIDEO_FRAME_WIDTH(&f->mapped), GST_VIDEO_FRAME_HEIGHT(&f->mapped), error))

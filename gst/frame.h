@@ -25,6 +25,8 @@ void gst_resnet18_frame_free(GstResnet18Frame *frame);
 /* Maps the buffer for reading; an error if it is smaller than its caps or its GstVideoMeta say. */
 gboolean gst_resnet18_frame_map(GstResnet18Frame *frame, GstBuffer *buffer, resnet18_error *error);
 void gst_resnet18_frame_unmap(GstResnet18Frame *frame);
+/* Fills `error` for a buffer whose memory (a DMABuf that only the GPU reads, say) cannot be mapped. */
+void gst_resnet18_frame_unmappable(GstBuffer *buffer, const gchar *what_for, resnet18_error *error);
 
 /* Size in pixels of the mapped frame's visible picture. */
 void gst_resnet18_frame_size(const GstResnet18Frame *frame, guint *width, guint *height);

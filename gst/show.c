@@ -27,9 +27,11 @@ static void show_overlay(GstResnet18Classify *self, GstBuffer *buffer) {
   if (self->overlay_stale)
     gst_resnet18_overlay_set_results(self->overlay, self->found.result, &self->found.regions, &self->now);
   self->overlay_stale = FALSE;
-  if (!gst_resnet18_overlay_apply(self->overlay, buffer))
-    gst_resnet18_classify_complain(
-        self, &(resnet18_error){RESNET18_ERROR_SYSTEM, "the buffer's memory cannot be mapped for the overlay"});
+  if (!gst_resnet18_overlay_apply(self->overlay, buffer)) {
+    resnet18_error error;
+    gst_resnet18_frame_unmappable(buffer, "the overlay", &error);
+    gst_resnet18_classify_complain(self, &error);
+  }
 }
 
 /* A region's result goes to the region where it is now; if that has gone, so has the result. */

@@ -189,6 +189,93 @@ static void short_buffers_are_passed_on(void **state) {
   }
 }
 
+/* Where upstream leaves the choice of the format. */
+static void cheap_formats_are_preferred(void **state) {
+  static const struct {
+    const char *offered, *taken;
+  } rows[] = {{"", "I420"},
+              {",format={ABGR64_LE,GRAY8,RGB}", "RGB"},
+              {",format={RGB,GRAY8,NV12}", "NV12"},
+              {",format={GRAY8,BGRx,UYVY}", "UYVY"},
+              {",format={GRAY8,Y444}", "Y444"},
+              {",format=GRAY8", "GRAY8"}};
+  for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+    gchar *text =
+        g_strdup_printf("videotestsrc ! video/x-raw%s ! resnet18classify name=it ! fakesink", rows[i].offered);
+    GstElement *pipeline = gst_parse_launch(text, NULL), *it = gst_bin_get_by_name(GST_BIN(pipeline), "it");
+    GstPad *pad = gst_element_get_static_pad(it, "sink");
+    GstCaps *caps;
+    gst_element_set_state(pipeline, GST_STATE_PAUSED);
+    assert_int_equal(gst_element_get_state(pipeline, NULL, NULL, GST_CLOCK_TIME_NONE), GST_STATE_CHANGE_SUCCESS);
+    caps = gst_pad_get_current_caps(pad);
+    assert_string_equal(gst_structure_get_string(gst_caps_get_structure(caps, 0), "format"), rows[i].taken);
+    gst_caps_unref(caps);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pad);
+    gst_object_unref(it);
+    gst_object_unref(pipeline);
+    g_free(text);
+  }
+}
+
+/* ---- Memory that the CPU cannot see, as some DMABufs are ------------------------------------------------ */
+
+typedef struct {
+  GstAllocator parent;
+} DarkAllocator;
+typedef struct {
+  GstAllocatorClass parent_class;
+} DarkAllocatorClass;
+GType dark_allocator_get_type(void);
+G_DEFINE_TYPE(DarkAllocator, dark_allocator, GST_TYPE_ALLOCATOR)
+
+static GstMemory *dark_alloc(GstAllocator *allocator, gsize size, GstAllocationParams *params) {
+  GstMemory *memory = g_new0(GstMemory, 1);
+  gst_memory_init(memory, GST_MEMORY_FLAG_NO_SHARE, allocator, NULL, size, 0, 0, size);
+  return memory;
+}
+
+static void dark_free(GstAllocator *allocator, GstMemory *memory) {
+  g_free(memory);
+}
+
+static gpointer dark_map(GstMemory *memory, gsize size, GstMapFlags flags) {
+  return NULL;
+}
+
+static void dark_allocator_class_init(DarkAllocatorClass *klass) {
+  GST_ALLOCATOR_CLASS(klass)->alloc = dark_alloc;
+  GST_ALLOCATOR_CLASS(klass)->free = dark_free;
+}
+
+static void dark_allocator_init(DarkAllocator *self) {
+  GST_ALLOCATOR(self)->mem_type = "dark";
+  GST_ALLOCATOR(self)->mem_map = dark_map;
+}
+
+static void memory_that_cannot_be_mapped_is_named(void **state) {
+  Rig *rig = rig_new("", "coffee.png", "video/x-raw,format=RGB,width=600,height=400");
+  GstAllocator *allocator = gst_object_ref_sink(g_object_new(dark_allocator_get_type(), NULL));
+  GstBuffer *buffer = gst_buffer_new_allocate(allocator, 600 * 400 * 3, NULL);
+  guint named = 0;
+  buffer = gst_harness_push_and_pull(rig->harness, buffer);
+  assert_null(gst_resnet18_buffer_get_result(buffer, 0));
+  gst_buffer_unref(buffer);
+  rig_read_bus(rig);
+  for (guint i = 0; i < rig->messages->len; i++) {
+    GError *error = NULL;
+    if (GST_MESSAGE_TYPE(rig->messages->pdata[i]) != GST_MESSAGE_WARNING)
+      continue;
+    gst_message_parse_warning(rig->messages->pdata[i], &error, NULL);
+    named += strstr(error->message, "the type \"dark\"") != NULL;
+    g_error_free(error);
+  }
+  assert_int_equal(named, 1);
+  assert_int_equal(rig_best(rig), ESPRESSO);
+  gst_object_unref(allocator);
+  rig_free(rig);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_format_is_read),
@@ -198,6 +285,8 @@ int main(int argc, char **argv) {
       cmocka_unit_test(strides_and_offsets_are_heeded),
       cmocka_unit_test(margins_are_cut_off),
       cmocka_unit_test(short_buffers_are_passed_on),
+      cmocka_unit_test(cheap_formats_are_preferred),
+      cmocka_unit_test(memory_that_cannot_be_mapped_is_named),
   };
   gst_init(&argc, &argv);
   return cmocka_run_group_tests(tests, NULL, NULL);
