@@ -19,6 +19,11 @@ void gst_resnet18_cam(resnet18_model *model, guint32 class_index, const gfloat *
  * the region where bars were added. */
 GstVideoRectangle gst_resnet18_cam_area(const GstVideoRectangle *region, resnet18_crop crop);
 
+/* Draws what of the map on `area` lies on `part` of it as a translucent heat map of width x height pixels, cairo's
+ * ARGB32. */
+void gst_resnet18_cam_draw(const gfloat *cam, const GstVideoRectangle *area, const GstVideoRectangle *part, gint width,
+                           gint height, guint8 *argb, gsize stride);
+
 G_END_DECLS
 
 #endif

@@ -255,12 +255,14 @@ static gboolean refuse(resnet18_error *error, const gchar *why) {
   return FALSE;
 }
 
-void gst_resnet18_frame_unmappable(GstBuffer *buffer, const gchar *what_for, resnet18_error *error) {
+/* Such as a DMABuf that only the GPU reads. */
+static gboolean refuse_memory(resnet18_error *error, GstBuffer *buffer, const gchar *what_for) {
   const GstMemory *memory = gst_buffer_n_memory(buffer) ? gst_buffer_peek_memory(buffer, 0) : NULL;
   const gchar *type = memory && memory->allocator ? memory->allocator->mem_type : NULL;
   error->status = RESNET18_ERROR_FORMAT;
   g_snprintf(error->message, sizeof error->message, "the buffer's memory, of the type \"%s\", cannot be mapped for %s",
              type ? type : "unknown", what_for);
+  return FALSE;
 }
 
 /* Bytes of a row of plane `plane`, margins left out; 0 where pixels do not have bytes of their own (v210). */
@@ -325,28 +327,35 @@ static gboolean find_visible(GstResnet18Frame *f, GstBuffer *buffer) {
 }
 
 /* Without the checks, gst_video_frame_map would complain to the log for each frame. */
-static gboolean plausible(const GstResnet18Frame *f, GstBuffer *buffer) {
+static gboolean plausible(const GstVideoInfo *info, GstBuffer *buffer) {
   const GstVideoMeta *meta = gst_buffer_get_video_meta(buffer);
   if (!meta)
-    return gst_buffer_get_size(buffer) >= GST_VIDEO_INFO_SIZE(&f->info);
-  return meta->format == GST_VIDEO_INFO_FORMAT(&f->info) && meta->n_planes == GST_VIDEO_INFO_N_PLANES(&f->info) &&
-         meta->width >= 1 && meta->height >= 1 && meta->width <= 65535 && meta->height <= 65535;
+    return gst_buffer_get_size(buffer) >= GST_VIDEO_INFO_SIZE(info);
+  return meta->format == GST_VIDEO_INFO_FORMAT(info) && meta->n_planes == GST_VIDEO_INFO_N_PLANES(info) &&
+         meta->width >= (guint)GST_VIDEO_INFO_WIDTH(info) && meta->height >= (guint)GST_VIDEO_INFO_HEIGHT(info) &&
+         meta->width <= 65535 && meta->height <= 65535;
+}
+
+gboolean gst_resnet18_frame_map_buffer(GstVideoFrame *mapped, const GstVideoInfo *info, GstBuffer *buffer,
+                                       GstMapFlags flags, resnet18_error *error) {
+  if (!plausible(info, buffer))
+    return refuse(error, "the buffer does not hold what its caps or its GstVideoMeta say");
+  if (!gst_video_frame_map(mapped, info, buffer, flags | GST_VIDEO_FRAME_MAP_FLAG_NO_REF))
+    return refuse_memory(error, buffer, flags & GST_MAP_WRITE ? "writing" : "reading");
+  if (planes_fit(mapped))
+    return TRUE;
+  gst_video_frame_unmap(mapped);
+  return refuse(error, "the buffer is smaller than its caps or its GstVideoMeta say");
 }
 
 gboolean gst_resnet18_frame_map(GstResnet18Frame *f, GstBuffer *buffer, resnet18_error *error) {
-  if (!plausible(f, buffer))
-    return refuse(error, "the buffer does not hold what its caps or its GstVideoMeta say");
-  if (!gst_video_frame_map(&f->mapped, &f->info, buffer, GST_MAP_READ | GST_VIDEO_FRAME_MAP_FLAG_NO_REF)) {
-    gst_resnet18_frame_unmappable(buffer, "reading", error);
+  if (!gst_resnet18_frame_map_buffer(&f->mapped, &f->info, buffer, GST_MAP_READ, error))
     return FALSE;
-  }
   f->is_converted = FALSE;
-  if (planes_fit(&f->mapped) && find_visible(f, buffer)) {
-    if (set_size(f, GST_VIDEO_FRAME_WIDTH(&f->mapped), GST_VIDEO_FRAME_HEIGHT(&f->mapped), error))
-      return TRUE;
-  } else {
-    refuse(error, "the buffer is smaller than its caps or its GstVideoMeta say");
-  }
+  if (!find_visible(f, buffer))
+    refuse(error, "the part that its GstVideoCropMeta makes visible lies outside the buffer's picture");
+  else if (set_size(f, GST_VIDEO_FRAME_WIDTH(&f->mapped), GST_VIDEO_FRAME_HEIGHT(&f->mapped), error))
+    return TRUE;
   gst_video_frame_unmap(&f->mapped);
   return FALSE;
 }

@@ -25,8 +25,6 @@ void gst_resnet18_frame_free(GstResnet18Frame *frame);
 /* Maps the buffer for reading; an error if it is smaller than its caps or its GstVideoMeta say. */
 gboolean gst_resnet18_frame_map(GstResnet18Frame *frame, GstBuffer *buffer, resnet18_error *error);
 void gst_resnet18_frame_unmap(GstResnet18Frame *frame);
-/* Fills `error` for a buffer whose memory (a DMABuf that only the GPU reads, say) cannot be mapped. */
-void gst_resnet18_frame_unmappable(GstBuffer *buffer, const gchar *what_for, resnet18_error *error);
 
 /* Size in pixels of the mapped frame's visible picture. */
 void gst_resnet18_frame_size(const GstResnet18Frame *frame, guint *width, guint *height);
@@ -35,6 +33,11 @@ void gst_resnet18_frame_size(const GstResnet18Frame *frame, guint *width, guint 
  * anew. An error if the part lies outside the picture. */
 gboolean gst_resnet18_frame_read(GstResnet18Frame *frame, const GstResnet18Part *part, resnet18_crop crop, guint8 *rgb,
                                  resnet18_error *error);
+
+/* gst_video_frame_map with checks: an error too if the buffer is smaller than its caps or its GstVideoMeta say. The
+ * mapped frame is at least as large as the caps say. */
+gboolean gst_resnet18_frame_map_buffer(GstVideoFrame *mapped, const GstVideoInfo *info, GstBuffer *buffer,
+                                       GstMapFlags flags, resnet18_error *error);
 
 /* All formats that are read, for the pad templates. */
 GstCaps *gst_resnet18_frame_caps(void);

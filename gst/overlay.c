@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The result on the picture. */
 #include "overlay.h"
+#include "blend.h"
 #include "cam.h"
+#include "frame.h"
 #include "resnet18meta.h"
 
 #include <pango/pangocairo.h>
@@ -20,7 +22,7 @@
 #define GAP 1.1
 #define RADIUS 0.55
 #define BAR 0.12
-/* Pixels across a heat map, which is then stretched. */
+/* Pixels across a heat map that is stretched by who draws it. */
 #define HEAT_SIDE 112
 
 typedef struct {
@@ -50,7 +52,11 @@ struct _GstResnet18Overlay {
   gchar *font;
   guint color;
   GstResnet18Position position;
-  GstVideoOverlayComposition *composition; /* NULL = to be drawn */
+
+  /* The picture: as an overlay composition, or as layers where it is drawn into the frames here. */
+  gboolean drawn;
+  GstVideoOverlayComposition *composition;
+  GPtrArray *layers; /* GstResnet18Layer */
 };
 
 GstResnet18Overlay *gst_resnet18_overlay_new(void) {
@@ -58,11 +64,14 @@ GstResnet18Overlay *gst_resnet18_overlay_new(void) {
   gst_video_info_init(&o->info);
   o->fonts = pango_cairo_font_map_new();
   o->context = pango_font_map_create_context(o->fonts);
+  o->layers = g_ptr_array_new_with_free_func((GDestroyNotify)gst_resnet18_layer_free);
   return o;
 }
 
 static void forget_picture(GstResnet18Overlay *o) {
   g_clear_pointer(&o->composition, gst_video_overlay_composition_unref);
+  g_ptr_array_set_size(o->layers, 0);
+  o->drawn = FALSE;
 }
 
 static void forget_lines(GstResnet18Overlay *o) {
@@ -77,6 +86,7 @@ void gst_resnet18_overlay_free(GstResnet18Overlay *o) {
     return;
   forget_picture(o);
   forget_lines(o);
+  g_ptr_array_unref(o->layers);
   g_free(o->font);
   g_object_unref(o->context);
   g_object_unref(o->fonts);
@@ -299,58 +309,8 @@ static cairo_surface_t *draw_panel(GstResnet18Overlay *o, const Panel *panel, co
 
 /* ---- From the surface to the frame --------------------------------------------------------------------- */
 
-/* From RGB of 0..1 to bytes of AYUV. */
-typedef struct {
-  gdouble kr, kb;
-  gint offset[4], scale[4];
-} Matrix;
-
-static Matrix matrix_of(const GstVideoInfo *info) {
-  Matrix m;
-  if (!gst_video_color_matrix_get_Kr_Kb(info->colorimetry.matrix, &m.kr, &m.kb)) {
-    m.kr = 0.299;
-    m.kb = 0.114;
-  }
-  gst_video_color_range_offsets(info->colorimetry.range, gst_video_format_get_info(GST_VIDEO_FORMAT_AYUV), m.offset,
-                                m.scale);
-  return m;
-}
-
-static guint8 to_byte(gdouble value) {
-  return (guint8)CLAMP(value + 0.5, 0, 255);
-}
-
-static guint32 to_ayuv(const Matrix *m, guint32 argb) {
-  const gdouble a = (argb >> 24) / 255.0, whole = a > 0 ? 255.0 * a : G_MAXDOUBLE;
-  const gdouble r = ((argb >> 16) & 255) / whole, g = ((argb >> 8) & 255) / whole, b = (argb & 255) / whole;
-  const gdouble y = m->kr * r + (1 - m->kr - m->kb) * g + m->kb * b;
-  const gdouble u = (b - y) / (2 * (1 - m->kb)), v = (r - y) / (2 * (1 - m->kr));
-  const guint8 bytes[4] = {argb >> 24, to_byte(m->offset[0] + y * m->scale[0]), to_byte(m->offset[1] + u * m->scale[1]),
-                           to_byte(m->offset[2] + v * m->scale[2])};
-  guint32 ayuv;
-  memcpy(&ayuv, bytes, sizeof ayuv);
-  return ayuv;
-}
-
-/* gst_video_overlay_composition_blend turns RGB into BT.601 whatever the frame is, so frames in YUV get their own
- * colours: AYUV in the frame's matrix and range, alpha not multiplied in. Most pixels are like their neighbour. */
-static void make_ayuv(const GstVideoInfo *info, guint32 *pixels, gsize n) {
-  const Matrix matrix = matrix_of(info);
-  guint32 from = 0, to = to_ayuv(&matrix, 0);
-  for (gsize i = 0; i < n; i++) {
-    if (pixels[i] != from) {
-      from = pixels[i];
-      to = to_ayuv(&matrix, from);
-    }
-    pixels[i] = to;
-  }
-}
-
-static gboolean wants_ayuv(const GstResnet18Overlay *o) {
-  return !o->attach && (GST_VIDEO_INFO_IS_YUV(&o->info) || GST_VIDEO_INFO_IS_GRAY(&o->info));
-}
-
 static GstBuffer *pixels_of(const GstResnet18Overlay *o, cairo_surface_t *surface) {
+  const gboolean is_yuv = GST_VIDEO_INFO_IS_YUV(&o->info) || GST_VIDEO_INFO_IS_GRAY(&o->info);
   guint width = cairo_image_surface_get_width(surface), height = cairo_image_surface_get_height(surface);
   gsize stride = cairo_image_surface_get_stride(surface), size = (gsize)width * 4 * height;
   const guint8 *from = cairo_image_surface_get_data(surface);
@@ -358,12 +318,12 @@ static GstBuffer *pixels_of(const GstResnet18Overlay *o, cairo_surface_t *surfac
   GstBuffer *buffer;
   for (guint y = 0; y < height; y++)
     memcpy(to + (gsize)y * width * 4, from + y * stride, (gsize)width * 4);
-  if (wants_ayuv(o))
-    make_ayuv(&o->info, (guint32 *)(gpointer)to, size / 4);
+  if (!o->attach)
+    gst_resnet18_blend_prepare(&o->info, (guint32 *)(gpointer)to, size / 4);
   buffer = gst_buffer_new_wrapped(to, size);
   gst_buffer_add_video_meta(buffer, GST_VIDEO_FRAME_FLAG_NONE,
-                            wants_ayuv(o) ? GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_YUV
-                                          : GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_RGB,
+                            !o->attach && is_yuv ? GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_YUV
+                                                 : GST_VIDEO_OVERLAY_COMPOSITION_FORMAT_RGB,
                             width, height);
   return buffer;
 }
@@ -379,97 +339,81 @@ static void position_of(GstResnet18Position position, gint *horizontal, gint *ve
   *vertical = table[position][1];
 }
 
-/* Takes the surface, which is stretched to the rectangle. */
-static void add_stretched(const GstResnet18Overlay *o, cairo_surface_t *surface, const GstVideoRectangle *to,
-                          GstVideoOverlayComposition *composition) {
+static gboolean makes_layers(const GstResnet18Overlay *o) {
+  return !o->attach && gst_resnet18_layer_suits(&o->info);
+}
+
+static void add_layer(GstResnet18Overlay *o, cairo_surface_t *surface, gint x, gint y) {
+  GstResnet18Layer *layer = gst_resnet18_layer_new(
+      &o->info, cairo_image_surface_get_data(surface), (gsize)cairo_image_surface_get_stride(surface),
+      cairo_image_surface_get_width(surface), cairo_image_surface_get_height(surface), x, y);
+  if (layer)
+    g_ptr_array_add(o->layers, layer);
+}
+
+/* Stretched to the rectangle. */
+static void add_rectangle(GstResnet18Overlay *o, cairo_surface_t *surface, const GstVideoRectangle *to) {
   GstBuffer *pixels = pixels_of(o, surface);
   GstVideoOverlayRectangle *rectangle = gst_video_overlay_rectangle_new_raw(
       pixels, to->x, to->y, (guint)to->w, (guint)to->h,
-      wants_ayuv(o) ? GST_VIDEO_OVERLAY_FORMAT_FLAG_NONE : GST_VIDEO_OVERLAY_FORMAT_FLAG_PREMULTIPLIED_ALPHA);
-  gst_video_overlay_composition_add_rectangle(composition, rectangle);
+      o->attach ? GST_VIDEO_OVERLAY_FORMAT_FLAG_PREMULTIPLIED_ALPHA : GST_VIDEO_OVERLAY_FORMAT_FLAG_NONE);
+  gst_video_overlay_composition_add_rectangle(o->composition, rectangle);
   gst_video_overlay_rectangle_unref(rectangle);
   gst_buffer_unref(pixels);
+}
+
+/* Takes the surface; it has the rectangle's size where layers are made. */
+static void add_surface(GstResnet18Overlay *o, cairo_surface_t *surface, const GstVideoRectangle *to) {
+  if (makes_layers(o))
+    add_layer(o, surface, to->x, to->y);
+  else
+    add_rectangle(o, surface, to);
   cairo_surface_destroy(surface);
 }
 
-static void add_surface(const GstResnet18Overlay *o, cairo_surface_t *surface, gint x, gint y,
-                        GstVideoOverlayComposition *composition) {
-  const GstVideoRectangle to = {x, y, cairo_image_surface_get_width(surface), cairo_image_surface_get_height(surface)};
-  add_stretched(o, surface, &to, composition);
-}
-
-static void add_bar(const GstResnet18Overlay *o, gint x, gint y, gint w, gint h,
-                    GstVideoOverlayComposition *composition) {
+static void add_bar(GstResnet18Overlay *o, gint x, gint y, gint w, gint h) {
+  const GstVideoRectangle to = {x, y, w, h};
   cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, w, h);
   cairo_t *c = cairo_create(surface);
   set_color(c, o->color, 0.9);
   cairo_paint(c);
   cairo_destroy(c);
   cairo_surface_flush(surface);
-  add_surface(o, surface, x, y, composition);
+  add_surface(o, surface, &to);
 }
 
 /* The region's outline, as four bars so that the blending touches no pixel inside. */
-static void add_outline(const GstResnet18Overlay *o, const GstVideoRectangle *r, gint thick,
-                        GstVideoOverlayComposition *composition) {
+static void add_outline(GstResnet18Overlay *o, const GstVideoRectangle *r, gint thick) {
   thick = MIN(thick, MIN(r->w, r->h) / 2);
   if (thick < 1)
     return;
-  add_bar(o, r->x, r->y, r->w, thick, composition);
-  add_bar(o, r->x, r->y + r->h - thick, r->w, thick, composition);
+  add_bar(o, r->x, r->y, r->w, thick);
+  add_bar(o, r->x, r->y + r->h - thick, r->w, thick);
   if (r->h == 2 * thick)
     return;
-  add_bar(o, r->x, r->y + thick, thick, r->h - 2 * thick, composition);
-  add_bar(o, r->x + r->w - thick, r->y + thick, thick, r->h - 2 * thick, composition);
-}
-
-/* The map at a point, 0..1 across, between the middles of the cells. */
-static gdouble cam_at(const gfloat *cam, gdouble x, gdouble y) {
-  const gint side = GST_RESNET18_CAM_SIDE;
-  const gdouble cx = CLAMP(x * side - 0.5, 0, side - 1), cy = CLAMP(y * side - 0.5, 0, side - 1);
-  const gint x0 = MIN((gint)cx, side - 2), y0 = MIN((gint)cy, side - 2);
-  const gdouble fx = cx - x0, fy = cy - y0;
-  const gfloat *c = cam + y0 * side + x0;
-  return (c[0] * (1 - fx) + c[1] * fx) * (1 - fy) + (c[side] * (1 - fx) + c[side + 1] * fx) * fy;
-}
-
-/* From clear over violet and red to yellow; alpha multiplied in. */
-static guint32 heat(gdouble v) {
-  const gdouble alpha = 0.6 * MIN(1.0, v * 1.4);
-  const gdouble r = MIN(1.0, 0.25 + 1.4 * v), g = CLAMP(1.9 * v - 0.95, 0.0, 0.92),
-                b = CLAMP(0.75 - 1.1 * v, 0.0, 0.75);
-  return (guint32)(alpha * 255 + 0.5) << 24 | (guint32)(r * alpha * 255 + 0.5) << 16 |
-         (guint32)(g * alpha * 255 + 0.5) << 8 | (guint32)(b * alpha * 255 + 0.5);
+  add_bar(o, r->x, r->y + thick, thick, r->h - 2 * thick);
+  add_bar(o, r->x + r->w - thick, r->y + thick, thick, r->h - 2 * thick);
 }
 
 /* What of the map lies on the region. */
-static void add_cam(const GstResnet18Overlay *o, const Panel *panel, GstVideoOverlayComposition *composition) {
+static void add_cam(GstResnet18Overlay *o, const Panel *panel) {
   const GstVideoRectangle *area = &panel->cam_area, *r = &panel->region;
   const gint left = MAX(area->x, r->x), right = MIN(area->x + area->w, r->x + r->w);
   const gint top = MAX(area->y, r->y), bottom = MIN(area->y + area->h, r->y + r->h);
   const GstVideoRectangle to = {left, top, right - left, bottom - top};
-  const gint width = MIN(to.w, HEAT_SIDE), height = MIN(to.h, HEAT_SIDE);
+  const gint most = makes_layers(o) ? G_MAXINT : HEAT_SIDE;
+  const gint width = MIN(to.w, most), height = MIN(to.h, most);
   cairo_surface_t *surface;
-  guint8 *pixels;
-  gfloat least = 1;
   if (width < 2 || height < 2)
     return;
-  for (guint i = 0; i < GST_RESNET18_CAM_CELLS; i++)
-    least = MIN(least, panel->cam[i]);
   surface = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, width, height);
-  pixels = cairo_image_surface_get_data(surface);
-  for (gint y = 0; y < height; y++)
-    for (gint x = 0; x < width; x++) {
-      const gdouble px = left + (x + 0.5) * to.w / width, py = top + (y + 0.5) * to.h / height;
-      const gdouble v = cam_at(panel->cam, (px - area->x) / area->w, (py - area->y) / area->h);
-      const guint32 argb = heat(least < 1 ? (v - least) / (1 - least) : 0);
-      memcpy(pixels + y * cairo_image_surface_get_stride(surface) + x * 4, &argb, sizeof argb);
-    }
+  gst_resnet18_cam_draw(panel->cam, area, &to, width, height, cairo_image_surface_get_data(surface),
+                        (gsize)cairo_image_surface_get_stride(surface));
   cairo_surface_mark_dirty(surface);
-  add_stretched(o, surface, &to, composition);
+  add_surface(o, surface, &to);
 }
 
-static void add_panel(GstResnet18Overlay *o, const Panel *panel, GstVideoOverlayComposition *composition) {
+static void add_panel(GstResnet18Overlay *o, const Panel *panel) {
   gint horizontal, vertical;
   gdouble x, y;
   Metrics m;
@@ -479,22 +423,27 @@ static void add_panel(GstResnet18Overlay *o, const Panel *panel, GstVideoOverlay
   y = place(m.picture_height, m.height, m.margin, vertical);
   if (panel->regional) {
     const gint thick = MAX(2, (gint)(m.type / 8));
-    add_outline(o, &panel->region, thick, composition);
+    add_outline(o, &panel->region, thick);
     x = CLAMP(panel->region.x + thick, 0, MAX(0, (m.picture_width - m.width) * m.stretch));
     y = CLAMP(panel->region.y + thick, 0, MAX(0, m.picture_height - m.height));
   }
-  if (panel->n_lines)
-    add_surface(o, draw_panel(o, panel, &m), (gint)x, (gint)y, composition);
+  if (panel->n_lines) {
+    cairo_surface_t *surface = draw_panel(o, panel, &m);
+    const GstVideoRectangle to = {(gint)x, (gint)y, cairo_image_surface_get_width(surface),
+                                  cairo_image_surface_get_height(surface)};
+    add_surface(o, surface, &to);
+  }
 }
 
-static GstVideoOverlayComposition *compose(GstResnet18Overlay *o) {
-  GstVideoOverlayComposition *composition = gst_video_overlay_composition_new(NULL);
+static void draw(GstResnet18Overlay *o) {
+  if (!makes_layers(o))
+    o->composition = gst_video_overlay_composition_new(NULL);
   for (guint i = 0; i < o->n_panels; i++)
     if (o->panel[i].has_cam)
-      add_cam(o, &o->panel[i], composition);
+      add_cam(o, &o->panel[i]);
   for (guint i = 0; i < o->n_panels; i++)
-    add_panel(o, &o->panel[i], composition);
-  return composition;
+    add_panel(o, &o->panel[i]);
+  o->drawn = TRUE;
 }
 
 /* An overlay that is already there stays: ours comes on top. */
@@ -510,24 +459,38 @@ static void attach(GstResnet18Overlay *o, GstBuffer *buffer) {
                                                 gst_video_overlay_composition_get_rectangle(o->composition, i));
 }
 
-static gboolean blend(GstResnet18Overlay *o, GstBuffer *buffer) {
+/* Into the part of the frame that is visible, where a decoder left margins around it. */
+static void blend_layers(GstResnet18Overlay *o, GstVideoFrame *frame) {
+  const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(frame->buffer);
+  const guint x = crop ? crop->x : 0, y = crop ? crop->y : 0;
+  if (x > (guint)(GST_VIDEO_FRAME_WIDTH(frame) - GST_VIDEO_INFO_WIDTH(&o->info)) ||
+      y > (guint)(GST_VIDEO_FRAME_HEIGHT(frame) - GST_VIDEO_INFO_HEIGHT(&o->info)))
+    return;
+  for (guint i = 0; i < o->layers->len; i++)
+    gst_resnet18_layer_blend(g_ptr_array_index(o->layers, i), frame, x, y);
+}
+
+static gboolean blend(GstResnet18Overlay *o, GstBuffer *buffer, resnet18_error *error) {
   GstVideoFrame frame;
-  if (!gst_video_frame_map(&frame, &o->info, buffer, GST_MAP_READWRITE | GST_VIDEO_FRAME_MAP_FLAG_NO_REF))
+  if (!gst_resnet18_frame_map_buffer(&frame, &o->info, buffer, GST_MAP_READWRITE, error))
     return FALSE;
-  gst_video_overlay_composition_blend(o->composition, &frame);
+  if (o->composition)
+    gst_video_overlay_composition_blend(o->composition, &frame);
+  else
+    blend_layers(o, &frame);
   gst_video_frame_unmap(&frame);
   return TRUE;
 }
 
-gboolean gst_resnet18_overlay_apply(GstResnet18Overlay *o, GstBuffer *buffer) {
+gboolean gst_resnet18_overlay_apply(GstResnet18Overlay *o, GstBuffer *buffer, resnet18_error *error) {
   if (o->n_panels == 0)
     return TRUE;
-  if (!o->composition)
-    o->composition = compose(o);
-  if (gst_video_overlay_composition_n_rectangles(o->composition) == 0)
+  if (!o->drawn)
+    draw(o);
+  if (o->composition ? gst_video_overlay_composition_n_rectangles(o->composition) == 0 : o->layers->len == 0)
     return TRUE;
   if (!o->attach)
-    return blend(o, buffer);
+    return blend(o, buffer, error);
   attach(o, buffer);
   return TRUE;
 }

@@ -23,8 +23,8 @@ void gst_resnet18_overlay_set_info(GstResnet18Overlay *overlay, const GstVideoIn
 void gst_resnet18_overlay_set_results(GstResnet18Overlay *overlay, GstStructure *const *results,
                                       const GstResnet18Regions *regions, const GstResnet18Settings *settings);
 
-/* `buffer` must be writable. False if it cannot be mapped for writing. */
-gboolean gst_resnet18_overlay_apply(GstResnet18Overlay *overlay, GstBuffer *buffer);
+/* `buffer` must be writable. False and `error` filled if it cannot be mapped for writing. */
+gboolean gst_resnet18_overlay_apply(GstResnet18Overlay *overlay, GstBuffer *buffer, resnet18_error *error);
 
 G_END_DECLS
 

@@ -17,6 +17,7 @@ static gboolean downstream_draws_overlays(GstResnet18Classify *self) {
 }
 
 static void show_overlay(GstResnet18Classify *self, GstBuffer *buffer) {
+  resnet18_error error;
   if (!self->overlay) {
     self->overlay = gst_resnet18_overlay_new();
     g_atomic_int_set(&self->overlay_outdated, TRUE);
@@ -27,11 +28,8 @@ static void show_overlay(GstResnet18Classify *self, GstBuffer *buffer) {
   if (self->overlay_stale)
     gst_resnet18_overlay_set_results(self->overlay, self->found.result, &self->found.regions, &self->now);
   self->overlay_stale = FALSE;
-  if (!gst_resnet18_overlay_apply(self->overlay, buffer)) {
-    resnet18_error error;
-    gst_resnet18_frame_unmappable(buffer, "the overlay", &error);
+  if (!gst_resnet18_overlay_apply(self->overlay, buffer, &error))
     gst_resnet18_classify_complain(self, &error);
-  }
 }
 
 /* A region's result goes to the region where it is now; if that has gone, so has the result. */
