@@ -113,7 +113,7 @@ static bool pack_conv_group(struct packing *job, unsigned index, unsigned group)
     return false;
   const unsigned first = group * R18_PACK_GROUP;
   r18_model_conv(job->model, index, first, R18_PACK_GROUP, weights, bias);
-  bool good = conv->kernel->pack(&conv->conv, first, weights, bias, (void *)(uintptr_t)conv->weights);
+  bool good = r18_pack_floats(conv->kernel, &conv->conv, first, weights, bias, (void *)(uintptr_t)conv->weights);
   free(weights);
   return good;
 }

@@ -20,24 +20,15 @@ static size_t packed_bytes(const r18_conv *conv) {
   return table_offset(weight_count(conv)) + (size_t)conv->out_channels * 2 * sizeof(float);
 }
 
-static bool pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias, void *packed) {
-  size_t taps = (size_t)conv->kernel * conv->kernel, each = taps * conv->in_channels;
-  int8_t *out = (int8_t *)packed + first * each;
+static void pack(const r18_conv *conv, unsigned first, const r18_int8_group *group, void *packed) {
+  const size_t each = (size_t)conv->kernel * conv->kernel * conv->in_channels;
   float *multiplier = (float *)(void *)((int8_t *)packed + table_offset(weight_count(conv))) + first;
   float *offset = multiplier + conv->out_channels;
-  int8_t *row = malloc(each);
-  if (!row)
-    return false;
+  memcpy((int8_t *)packed + first * each, group->weights, R18_PACK_GROUP * each);
   for (size_t o = 0; o < R18_PACK_GROUP; o++) {
-    float scale = r18_quantize_weights(weights + o * each, each, row);
-    for (size_t i = 0; i < conv->in_channels; i++)
-      for (size_t t = 0; t < taps; t++)
-        out[o * each + t * conv->in_channels + i] = row[i * taps + t];
-    multiplier[o] = conv->in_scale * scale / conv->out_scale;
-    offset[o] = r18_output_bias(conv, bias[o]);
+    multiplier[o] = conv->in_scale * group->scale[o] / conv->out_scale;
+    offset[o] = r18_output_bias(conv, group->bias[o]);
   }
-  free(row);
-  return true;
 }
 
 static unsigned units(const r18_conv *conv) {
@@ -84,7 +75,8 @@ const r18_conv_kernel r18_conv_direct_u8_c = {
     .element = 1,
     .accepts = accepts,
     .packed_bytes = packed_bytes,
-    .pack = pack,
+    .quantize = r18_quantize_direct,
+    .pack_int8 = pack,
     .units = units,
     .run = run_rows,
 };

@@ -17,10 +17,10 @@ static size_t packed_bytes(const r18_conv *conv) {
   return sizeof(packed_stem);
 }
 
-static bool pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias, void *packed) {
+static void pack(const r18_conv *conv, unsigned first, const r18_int8_group *group, void *packed) {
   packed_stem *p = packed;
-  r18_stem_quantize(conv, weights, bias, p->taps[0], p->multiplier, p->offset);
-  return true;
+  for (unsigned o = 0; o < R18_STEM_CHANNELS; o++)
+    r18_stem_channel(conv, group, o, p->taps[o], &p->multiplier[o], &p->offset[o]);
 }
 
 /* Pooled rows. */
@@ -80,7 +80,8 @@ const r18_conv_kernel r18_conv_stem_u8_c = {
     .reads_rgb = true,
     .accepts = accepts,
     .packed_bytes = packed_bytes,
-    .pack = pack,
+    .quantize = r18_quantize_stem,
+    .pack_int8 = pack,
     .units = units,
     .run = run_rows,
 };

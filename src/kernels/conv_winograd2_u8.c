@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Winograd F(2x2,3x3) on u8: the plain C definition. Slower than the direct one in plain C, so the planner does not
- * choose it; it is what the tests hold the others against. */
+/* Winograd F(2x2,3x3) on u8: the plain C definition. */
 #include "conv_u8.h"
 #include "quantize.h"
 
@@ -29,31 +28,23 @@ static size_t packed_bytes(const r18_conv *conv) {
   return (size_t)((const char *)(v.bias + conv->out_channels) - (const char *)NULL);
 }
 
-static bool pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias, void *packed) {
-  size_t in = conv->in_channels;
+static void pack(const r18_conv *conv, unsigned first, const r18_int8_group *group, void *packed) {
+  const size_t in = conv->in_channels, row = (size_t)first * R18_POSITIONS;
   packed_view v = view(packed, in, conv->out_channels);
-  float *scale = (float *)v.scale, *offset = (float *)v.bias;
-  float *u = malloc(R18_POSITIONS * in * sizeof *u);
-  if (!u)
-    return false;
+  float *scale = (float *)v.scale + row, *offset = (float *)v.bias + first;
   int factor[R18_POSITIONS];
   for (int p = 0; p < R18_POSITIONS; p++)
     factor[p] = r18_position_factor(conv, p);
+  memcpy((int8_t *)v.weights + row * in, group->weights, R18_PACK_GROUP * R18_POSITIONS * in);
   for (size_t o = 0; o < R18_PACK_GROUP; o++) {
-    for (size_t i = 0; i < in; i++)
-      r18_winograd_weights(weights + (o * in + i) * 9, u + i, in);
-    for (size_t p = 0; p < R18_POSITIONS; p++) {
-      size_t row = (first + o) * R18_POSITIONS + p;
-      float step = r18_quantize_weights(u + p * in, in, (int8_t *)v.weights + row * in);
-      scale[row] = step * r18_position_scale(conv->in_scale, factor[p]) / conv->out_scale;
-    }
-    offset[first + o] = r18_output_bias(conv, bias[o]);
+    for (size_t p = 0; p < R18_POSITIONS; p++)
+      scale[o * R18_POSITIONS + p] =
+          group->scale[o * R18_POSITIONS + p] * r18_position_scale(conv->in_scale, factor[p]) / conv->out_scale;
+    offset[o] = r18_output_bias(conv, group->bias[o]);
   }
   if (first == 0)
     for (int p = 0; p < R18_POSITIONS; p++)
       ((int32_t *)packed)[p] = factor[p];
-  free(u);
-  return true;
 }
 
 /* Rows of tiles. */
@@ -156,7 +147,9 @@ const r18_conv_kernel r18_conv_winograd2_u8_c = {
     .element = 1,
     .accepts = accepts,
     .packed_bytes = packed_bytes,
-    .pack = pack,
+    .positions = true,
+    .quantize = r18_quantize_positions,
+    .pack_int8 = pack,
     .scratch_bytes = scratch_bytes,
     .units = units,
     .run = run_tiles,

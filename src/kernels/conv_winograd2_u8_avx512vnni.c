@@ -71,33 +71,24 @@ static void put_row(const vector_weights *w, size_t in, unsigned lane, unsigned 
   ((int32_t *)w->start)[(j * GROUP_ROWS + i) * LANES + lane] = p == R18_UNSIGNED_POSITION ? 0 : -128 * sum;
 }
 
-static bool pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias, void *packed) {
+static void pack(const r18_conv *conv, unsigned first, const r18_int8_group *group, void *packed) {
   const size_t in = conv->in_channels;
-  float *u = malloc(R18_POSITIONS * in * sizeof *u + in);
-  if (!u)
-    return false;
-  int8_t *row = (int8_t *)(void *)(u + R18_POSITIONS * in);
   int factor[R18_POSITIONS];
   for (int p = 0; p < R18_POSITIONS; p++)
     factor[p] = r18_position_factor(conv, p);
   for (unsigned o = 0; o < R18_PACK_GROUP; o++) {
     const unsigned lane = (first + o) % LANES;
     vector_weights w = weights_of(packed, in, (first + o) / LANES);
-    for (size_t c = 0; c < in; c++)
-      r18_winograd_weights(weights + (o * in + c) * 9, u + c, in);
     for (unsigned p = 0; p < R18_POSITIONS; p++) {
-      float step = r18_quantize_weights(u + p * in, in, row);
-      put_row(&w, in, lane, p, row);
+      put_row(&w, in, lane, p, group->weights + (o * R18_POSITIONS + p) * in);
       ((float *)w.scale)[(p % 4 * GROUP_ROWS + p / 4) * LANES + lane] =
-          step * r18_position_scale(conv->in_scale, factor[p]) / conv->out_scale;
+          group->scale[o * R18_POSITIONS + p] * r18_position_scale(conv->in_scale, factor[p]) / conv->out_scale;
     }
-    ((float *)w.bias)[lane] = r18_output_bias(conv, bias[o]);
+    ((float *)w.bias)[lane] = r18_output_bias(conv, group->bias[o]);
   }
   if (first == 0)
     for (unsigned i = 0; i < R18_POSITIONS * WIDE; i++)
       ((int16_t *)packed)[i] = (int16_t)factor[i / WIDE];
-  free(u);
-  return true;
 }
 
 /* ---- Input transform ---------------------------------------------------------------------------------- */
@@ -395,7 +386,9 @@ const r18_conv_kernel r18_conv_winograd2_u8_avx512vnni[2] = {
      .element = 1,
      .accepts = rows_accepts,
      .packed_bytes = packed_bytes,
-     .pack = pack,
+     .positions = true,
+     .quantize = r18_quantize_positions,
+     .pack_int8 = pack,
      .scratch_bytes = rows_scratch,
      .units = rows_units,
      .run = rows_run},
@@ -404,7 +397,9 @@ const r18_conv_kernel r18_conv_winograd2_u8_avx512vnni[2] = {
      .element = 1,
      .accepts = channels_accepts,
      .packed_bytes = packed_bytes,
-     .pack = pack,
+     .positions = true,
+     .quantize = r18_quantize_positions,
+     .pack_int8 = pack,
      .scratch_bytes = channels_scratch,
      .units = channels_units,
      .run = channels_run,

@@ -75,6 +75,15 @@ typedef struct {
 
 enum { R18_PACK_GROUP = 64 };
 
+/* int8 weights of R18_PACK_GROUP output channels, before any instruction set's packing: [channel][ky][kx][in] with a
+ * scale a channel, or, of a kernel with `positions`, the F(2,3)-transformed [channel][16][in] with a scale a channel
+ * and position. */
+typedef struct {
+  const int8_t *weights; /* -127..127 */
+  const float *scale;    /* real value = scale * stored */
+  const float *bias;     /* real values */
+} r18_int8_group;
+
 /* One way to compute a convolution. y = relu(conv(x, w) + bias + residual), ReLU and residual where asked for. */
 typedef struct {
   const char *name; /* without the set: "conv_winograd4" */
@@ -90,6 +99,11 @@ typedef struct {
    * bias: [R18_PACK_GROUP]; `packed`: the start of the whole convolution's packed weights, zeroed, 64-byte aligned.
    * False: out of memory. */
   bool (*pack)(const r18_conv *conv, unsigned first, const float *weights, const float *bias, void *packed);
+  /* int8 kernels have these two instead. quantize: the weights of pack() to those of an r18_int8_group; false: out of
+   * memory. */
+  bool positions; /* which of the two forms of an r18_int8_group */
+  bool (*quantize)(const r18_conv *conv, const float *weights, int8_t *out, float *scale);
+  void (*pack_int8)(const r18_conv *conv, unsigned first, const r18_int8_group *group, void *packed);
   size_t (*scratch_bytes)(const r18_conv *conv); /* a thread; NULL = none */
   unsigned (*units)(const r18_conv *conv);
   r18_kernel run;
@@ -99,6 +113,14 @@ typedef struct {
   unsigned (*prepare_units)(const r18_conv *conv);
   size_t (*work_bytes)(const r18_conv *conv);
 } r18_conv_kernel;
+
+/* pack() of any kernel: int8 ones quantise first. */
+bool r18_pack_floats(const r18_conv_kernel *kernel, const r18_conv *conv, unsigned first, const float *weights,
+                     const float *bias, void *packed);
+
+/* Numbers in `weights` and `scale` of an r18_int8_group, for one channel. */
+size_t r18_int8_weights(const r18_conv *conv, bool positions);
+size_t r18_int8_scales(bool positions);
 
 /* Best first for each shape; the planner takes the first whose set is allowed and which accepts. NULL at the end. */
 extern const r18_conv_kernel *const r18_conv_kernels_f32[];

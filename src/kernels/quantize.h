@@ -13,8 +13,10 @@
 #ifndef RESNET18_QUANTIZE_H
 #define RESNET18_QUANTIZE_H
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels.h"
@@ -47,14 +49,14 @@ static inline uint8_t r18_to_u8(float y) {
   return (uint8_t)r18_round_product(cut, 1.0f);
 }
 
-/* Quantises `count` weights; returns the scale, 1 where all are 0. */
+/* Quantises `count` weights; returns the scale, 1 where all are 0 or too small for the scale to be a normal number. */
 static inline float r18_quantize_weights(const float *weights, size_t count, int8_t *out) {
   float largest = 0.0f;
   for (size_t i = 0; i < count; i++) {
     float magnitude = fabsf(weights[i]);
     largest = magnitude > largest ? magnitude : largest;
   }
-  float scale = largest > 0.0f ? largest / 127.0f : 1.0f;
+  float scale = largest > 127.0f * FLT_MIN ? largest / 127.0f : 1.0f;
   float inverse = 1.0f / scale;
   for (size_t i = 0; i < count; i++) {
     int q = r18_round_product(weights[i], inverse);
@@ -105,28 +107,73 @@ static inline float r18_position_scale(float in_scale, int factor) {
   return in_scale * 32768.0f / (float)factor;
 }
 
-/* The first layer on raw pixels: mean and standard deviation folded in, and the mean taken off with the quantised
- * weights, so that their rounding does not turn the mean colour into an offset. `taps`: [channel][R18_STEM_TAPS]. */
-static inline void r18_stem_quantize(const r18_conv *conv, const float *weights, const float *bias, int8_t *taps,
-                                     float *multiplier, float *offset) {
-  static const float mean[3] = {0.485f * 255, 0.456f * 255, 0.406f * 255};
-  static const float deviation[3] = {0.229f * 255, 0.224f * 255, 0.225f * 255};
-  for (unsigned channel = 0; channel < conv->out_channels; channel++) {
-    float folded[R18_STEM_TAPS] = {0};
-    for (int c = 0; c < 3; c++)
-      for (int y = 0; y < 7; y++)
-        for (int x = 0; x < 7; x++)
-          folded[y * R18_STEM_ROW + 3 * x + c] =
-              weights[((channel * 3 + (unsigned)c) * 7 + (unsigned)y) * 7 + (unsigned)x] / deviation[c];
-    int8_t *out = taps + (size_t)channel * R18_STEM_TAPS;
-    float scale = r18_quantize_weights(folded, R18_STEM_TAPS, out);
-    double dark = 0;
-    for (int y = 0; y < 7; y++)
-      for (int x = 0; x < 21; x++)
-        dark += (double)out[y * R18_STEM_ROW + x] * mean[x % 3]; /* exact: 8 + 24 bits */
-    multiplier[channel] = scale / conv->out_scale;
-    offset[channel] = r18_output_bias(conv, (float)fma(-dark, scale, bias[channel]));
+/* ---- Forms of an r18_int8_group: static functions, so that each instruction set has them in its own instructions --
+ */
+
+/* [in][taps] to [taps][in]. */
+static inline void r18_taps_first(const int8_t *weights, size_t in, size_t taps, int8_t *out) {
+  for (size_t t = 0; t < taps; t++)
+    for (size_t i = 0; i < in; i++)
+      out[t * in + i] = weights[i * taps + t];
+}
+
+static inline bool r18_quantize_direct(const r18_conv *conv, const float *weights, int8_t *out, float *scale) {
+  const size_t taps = (size_t)conv->kernel * conv->kernel, each = taps * conv->in_channels;
+  int8_t *oihw = malloc(each);
+  if (!oihw)
+    return false;
+  for (size_t o = 0; o < R18_PACK_GROUP; o++) {
+    scale[o] = r18_quantize_weights(weights + o * each, each, oihw);
+    r18_taps_first(oihw, conv->in_channels, taps, out + o * each);
   }
+  free(oihw);
+  return true;
+}
+
+static inline bool r18_quantize_positions(const r18_conv *conv, const float *weights, int8_t *out, float *scale) {
+  const size_t in = conv->in_channels;
+  float *u = malloc(R18_POSITIONS * in * sizeof *u);
+  if (!u)
+    return false;
+  for (size_t o = 0; o < R18_PACK_GROUP; o++) {
+    for (size_t i = 0; i < in; i++)
+      r18_winograd_weights(weights + (o * in + i) * 9, u + i, in);
+    for (size_t row = o * R18_POSITIONS, p = 0; p < R18_POSITIONS; p++)
+      scale[row + p] = r18_quantize_weights(u + p * in, in, out + (row + p) * in);
+  }
+  free(u);
+  return true;
+}
+
+/* The first layer on raw pixels: the standard deviation is folded into its weights. */
+static inline bool r18_quantize_stem(const r18_conv *conv, const float *weights, int8_t *out, float *scale) {
+  enum { EACH = 7 * 7 * 3 };
+  static const float deviation[3] = {0.229f * 255, 0.224f * 255, 0.225f * 255};
+  for (unsigned o = 0; o < R18_STEM_CHANNELS; o++) {
+    float folded[EACH];
+    for (unsigned c = 0; c < 3; c++)
+      for (unsigned t = 0; t < 7 * 7; t++)
+        folded[t * 3 + c] = weights[(o * 3 + c) * 49 + t] / deviation[c];
+    scale[o] = r18_quantize_weights(folded, EACH, out + (size_t)o * EACH);
+  }
+  return true;
+}
+
+/* Channel o of the first layer with its rows filled up to R18_STEM_ROW. The mean is taken off with the quantised
+ * weights, so that their rounding does not turn the mean colour into an offset. */
+static inline void r18_stem_channel(const r18_conv *conv, const r18_int8_group *group, unsigned o,
+                                    int8_t taps[R18_STEM_TAPS], float *multiplier, float *offset) {
+  static const float mean[3] = {0.485f * 255, 0.456f * 255, 0.406f * 255};
+  const int8_t *weights = group->weights + (size_t)o * 7 * 21;
+  double dark = 0;
+  for (unsigned y = 0; y < 7; y++)
+    for (unsigned x = 0; x < R18_STEM_ROW; x++)
+      taps[y * R18_STEM_ROW + x] = x < 21 ? weights[y * 21 + x] : 0;
+  for (unsigned y = 0; y < 7; y++)
+    for (unsigned x = 0; x < 21; x++)
+      dark += (double)weights[y * 21 + x] * mean[x % 3]; /* exact: 8 + 24 bits */
+  *multiplier = group->scale[o] / conv->out_scale;
+  *offset = r18_output_bias(conv, (float)fma(-dark, group->scale[o], group->bias[o]));
 }
 
 #endif

@@ -90,25 +90,16 @@ static size_t direct_packed_bytes(const r18_conv *conv) {
   return conv->out_channels / BLOCK * direct_block(conv->kernel, conv->in_channels);
 }
 
-static bool direct_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias, void *packed) {
-  size_t in = conv->in_channels, taps = (size_t)conv->kernel * conv->kernel, each = taps * in;
-  int8_t *oihw = malloc(2 * each);
-  if (!oihw)
-    return false;
-  int8_t *ohwi = oihw + each;
+static void direct_pack(const r18_conv *conv, unsigned first, const r18_int8_group *group, void *packed) {
+  const size_t in = conv->in_channels, each = conv->kernel * conv->kernel * in;
   for (unsigned o = 0; o < R18_PACK_GROUP; o++) {
     char *block = (char *)packed + (first + o) / BLOCK * direct_block(conv->kernel, in);
     block_table *table = (block_table *)(void *)(block + direct_weights(conv->kernel, in));
-    float scale = r18_quantize_weights(weights + o * each, each, oihw);
-    for (size_t t = 0; t < taps; t++)
-      for (size_t i = 0; i < in; i++)
-        ohwi[t * in + i] = oihw[i * taps + t];
-    table->start[o % BLOCK] = TAKEN_OFF * put_weights((tile_weight *)(void *)block, o % BLOCK, ohwi, each);
-    table->multiplier[o % BLOCK] = conv->in_scale * scale / conv->out_scale;
-    table->offset[o % BLOCK] = r18_output_bias(conv, bias[o]);
+    const int8_t *own = group->weights + o * each;
+    table->start[o % BLOCK] = TAKEN_OFF * put_weights((tile_weight *)(void *)block, o % BLOCK, own, each);
+    table->multiplier[o % BLOCK] = conv->in_scale * group->scale[o] / conv->out_scale;
+    table->offset[o % BLOCK] = r18_output_bias(conv, group->bias[o]);
   }
-  free(oihw);
-  return true;
 }
 
 /* Blocks of channels of a small picture, rows of a large one. */
@@ -185,40 +176,33 @@ static size_t winograd_packed_bytes(const r18_conv *conv) {
   return FACTOR_BYTES + conv->out_channels / BLOCK * winograd_block(conv->in_channels);
 }
 
-static void put_winograd_channel(const r18_conv *conv, char *block, unsigned lane, const int *factor, const float *u,
-                                 int8_t *row) {
+static void put_winograd_channel(const r18_conv *conv, char *block, unsigned lane, const int *factor,
+                                 const int8_t *weights, const float *steps) {
   const size_t in = conv->in_channels;
   int32_t *start = (int32_t *)(void *)(block + winograd_weights(in));
   float *scale = (float *)(void *)(start + R18_POSITIONS * BLOCK);
   for (unsigned p = 0; p < R18_POSITIONS; p++) {
-    float step = r18_quantize_weights(u + p * in, in, row);
-    int32_t sum = put_weights((tile_weight *)(void *)block + p * in * BLOCK, lane, row, in);
+    int32_t sum = put_weights((tile_weight *)(void *)block + p * in * BLOCK, lane, weights + p * in, in);
     start[p * BLOCK + lane] = (TAKEN_OFF - (p == R18_UNSIGNED_POSITION ? 0 : 128)) * sum;
     scale[(lane / LANES * R18_POSITIONS + p) * LANES + lane % LANES] =
-        step * r18_position_scale(conv->in_scale, factor[p]) / conv->out_scale;
+        steps[p] * r18_position_scale(conv->in_scale, factor[p]) / conv->out_scale;
   }
 }
 
-static bool winograd_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias, void *packed) {
+static void winograd_pack(const r18_conv *conv, unsigned first, const r18_int8_group *group, void *packed) {
   const size_t in = conv->in_channels;
   int factor[R18_POSITIONS];
-  float *u = malloc(R18_POSITIONS * in * sizeof *u + in);
-  if (!u)
-    return false;
   for (int p = 0; p < R18_POSITIONS; p++)
     factor[p] = r18_position_factor(conv, p);
   for (unsigned o = 0; o < R18_PACK_GROUP; o++) {
     char *block = (char *)packed + FACTOR_BYTES + (first + o) / BLOCK * winograd_block(in);
-    for (size_t i = 0; i < in; i++)
-      r18_winograd_weights(weights + (o * in + i) * 9, u + i, in);
-    put_winograd_channel(conv, block, o % BLOCK, factor, u, (int8_t *)(void *)(u + R18_POSITIONS * in));
-    ((float *)(void *)(block + winograd_block(in)))[(int)(o % BLOCK) - BLOCK] = r18_output_bias(conv, bias[o]);
+    put_winograd_channel(conv, block, o % BLOCK, factor, group->weights + o * R18_POSITIONS * in,
+                         group->scale + o * R18_POSITIONS);
+    ((float *)(void *)(block + winograd_block(in)))[(int)(o % BLOCK) - BLOCK] = r18_output_bias(conv, group->bias[o]);
   }
   if (first == 0)
     for (unsigned i = 0; i < R18_POSITIONS * WIDE; i++)
       ((int16_t *)packed)[i] = (int16_t)factor[i / WIDE];
-  free(u);
-  return true;
 }
 
 /* One row of tiles, WIDE channels; `v`: where position 0 of its first tile goes, `pair`: bytes from one pair of
@@ -421,19 +405,14 @@ static size_t stem_packed_bytes(const r18_conv *conv) {
   return R18_STEM_CHANNELS / BLOCK * stem_block();
 }
 
-static bool stem_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias, void *packed) {
-  int8_t taps[R18_STEM_CHANNELS * R18_STEM_TAPS];
-  float multiplier[R18_STEM_CHANNELS], offset[R18_STEM_CHANNELS];
-  r18_stem_quantize(conv, weights, bias, taps, multiplier, offset);
+static void stem_pack(const r18_conv *conv, unsigned first, const r18_int8_group *group, void *packed) {
   for (unsigned o = 0; o < R18_STEM_CHANNELS; o++) {
     char *block = (char *)packed + o / BLOCK * stem_block();
     block_table *table = (block_table *)(void *)(block + stem_weights());
-    const int8_t *own = taps + (size_t)o * R18_STEM_TAPS;
-    table->start[o % BLOCK] = TAKEN_OFF * put_weights((tile_weight *)(void *)block, o % BLOCK, own, R18_STEM_TAPS);
-    table->multiplier[o % BLOCK] = multiplier[o];
-    table->offset[o % BLOCK] = offset[o];
+    int8_t taps[R18_STEM_TAPS];
+    r18_stem_channel(conv, group, o, taps, &table->multiplier[o % BLOCK], &table->offset[o % BLOCK]);
+    table->start[o % BLOCK] = TAKEN_OFF * put_weights((tile_weight *)(void *)block, o % BLOCK, taps, R18_STEM_TAPS);
   }
-  return true;
 }
 
 /* Pooled rows. */
@@ -526,7 +505,8 @@ const r18_conv_kernel CONV_U8_TABLE[R18_CONV_U8_KINDS] = {
      .reads_rgb = true,
      .accepts = stem_accepts,
      .packed_bytes = stem_packed_bytes,
-     .pack = stem_pack,
+     .quantize = r18_quantize_stem,
+     .pack_int8 = stem_pack,
      .scratch_bytes = stem_scratch,
      .units = stem_units,
      .run = stem_run},
@@ -535,7 +515,9 @@ const r18_conv_kernel CONV_U8_TABLE[R18_CONV_U8_KINDS] = {
      .element = 1,
      .accepts = winograd_rows_accepts,
      .packed_bytes = winograd_packed_bytes,
-     .pack = winograd_pack,
+     .positions = true,
+     .quantize = r18_quantize_positions,
+     .pack_int8 = winograd_pack,
      .scratch_bytes = winograd_rows_scratch,
      .units = winograd_rows_units,
      .run = winograd_rows_run},
@@ -544,7 +526,9 @@ const r18_conv_kernel CONV_U8_TABLE[R18_CONV_U8_KINDS] = {
      .element = 1,
      .accepts = winograd_channels_accepts,
      .packed_bytes = winograd_packed_bytes,
-     .pack = winograd_pack,
+     .positions = true,
+     .quantize = r18_quantize_positions,
+     .pack_int8 = winograd_pack,
      .scratch_bytes = winograd_channels_scratch,
      .units = winograd_channels_units,
      .run = winograd_channels_run,
@@ -556,7 +540,8 @@ const r18_conv_kernel CONV_U8_TABLE[R18_CONV_U8_KINDS] = {
      .element = 1,
      .accepts = direct_accepts,
      .packed_bytes = direct_packed_bytes,
-     .pack = direct_pack,
+     .quantize = r18_quantize_direct,
+     .pack_int8 = direct_pack,
      .units = direct_units,
      .run = direct_run},
 };

@@ -58,7 +58,7 @@ static struct result measure(const r18_conv_kernel *kernel, const r18_conv *conv
   }
   struct result result = {.pack = now()};
   for (unsigned first = 0; first < conv->out_channels; first += R18_PACK_GROUP)
-    kernel->pack(conv, first, c.weights, c.bias, c.packed);
+    r18_pack_floats(kernel, conv, first, c.weights, c.bias, c.packed);
   result.pack = now() - result.pack;
   qsort(seconds, options->runs, sizeof *seconds, by_value);
   result.min = seconds[0];

@@ -98,7 +98,7 @@ static void pack(conv_case *c) {
   const size_t filter = (size_t)c->conv.in_channels * c->conv.kernel * c->conv.kernel;
   c->packed = aligned_zeros(c->step.weight_bytes);
   for (unsigned first = 0; first < c->conv.out_channels; first += R18_PACK_GROUP)
-    c->kernel->pack(&c->conv, first, c->weights + first * filter, c->bias + first, c->packed);
+    r18_pack_floats(c->kernel, &c->conv, first, c->weights + first * filter, c->bias + first, c->packed);
   c->step.weights = c->packed;
 }
 

@@ -161,7 +161,7 @@ static unsigned char *run_kernel(const struct work *w, const r18_conv_kernel *ke
   struct guarded scratch = guarded_new(scratch_bytes, at_end);
   struct guarded rgb = guarded_new((size_t)w->batch * RESNET18_RGB_BYTES, at_end);
   for (unsigned first = 0; first < conv->out_channels; first += R18_PACK_GROUP)
-    assert_true(kernel->pack(conv, first, w->weights + first * each, w->bias + first, packed.start));
+    assert_true(r18_pack_floats(kernel, conv, first, w->weights + first * each, w->bias + first, packed.start));
   memcpy(rgb.start, w->rgb, (size_t)w->batch * RESNET18_RGB_BYTES);
   r18_step step = {.in = w->in,
                    .out = w->out,
