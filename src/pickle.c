@@ -573,7 +573,8 @@ static resnet18_status op_setitems(r18_pickle *p) {
 
 static resnet18_status put(r18_pickle *p, uint64_t index) {
   resnet18_status status = need(p, 1);
-  if (!status && index >= MAX_MEMO)
+  /* Python numbers them in order, so there are fewer than bytes; a number alone must not cost memory. */
+  if (!status && (index >= MAX_MEMO || index >= (uint64_t)(p->at - p->start)))
     status = pickle_fail(p, "has a memo that is too large");
   while (!status && p->memos.count <= index) {
     status = grow(p, &p->memo, &p->memos, sizeof *p->memo, MAX_MEMO, "values in its memo");
