@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MEDIA = os.path.join(ROOT, "tests", "media")
@@ -87,11 +88,11 @@ class Program:
         return self
 
     def await_line(self, wanted):
-        """Reads what it prints until a line has `wanted`."""
+        """Reads what it prints until a line has `wanted`; returns the line."""
         for line in self.process.stdout:
             comment(line.rstrip())
             if wanted in plain(line):
-                return
+                return line
         raise Failure(f"'{wanted}' was never printed")
 
     def stop(self):
@@ -108,6 +109,14 @@ class Program:
             self.process.wait()
         self.alarm.cancel()
         self.process.stdout.close()
+
+
+def wait_for(condition, timeout=600):
+    """Until condition() holds."""
+    end = time.monotonic() + timeout
+    while not condition():
+        check(time.monotonic() < end, "what was waited for did not come")
+        time.sleep(0.05)
 
 
 def run_until(command, wanted, timeout=600, **env):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs the scripts of examples/pipelines and the programs of examples/apps against local sources.
 
-    test_examples.py WATCH PICTURE RECONNECT REGIONS GI-PYTHON [RTSP-SERVER]
+    test_examples.py WATCH PICTURE RECONNECT REGIONS RECORD HALVES GI-PYTHON [RTSP-SERVER RESTREAM]
 
-GI-PYTHON is the interpreter that PyGObject belongs to."""
+HALVES is the plugin that stands in for a detector; GI-PYTHON is the interpreter that PyGObject belongs to."""
 import json
 import os
 import re
@@ -13,7 +13,7 @@ import tempfile
 import camera
 import launch
 
-WATCH, PICTURE, RECONNECT, REGIONS, GI_PYTHON, *SERVER = map(os.path.abspath, sys.argv[1:])
+WATCH, PICTURE, RECONNECT, REGIONS, RECORD, HALVES, GI_PYTHON, *SERVER = map(os.path.abspath, sys.argv[1:])
 CLIP = os.path.join(launch.MEDIA, "bigbuckbunny.mp4")
 SCRIPTS = "examples/pipelines/"
 
@@ -95,22 +95,37 @@ def mqtt():
     launch.equal([line["stream"] for line in lines_of(run)], ["cameras/door"] * 6, "messages, one a second")
 
 
+def text_of(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
 def hls():
+    """hlssink2 of GStreamer 1.22 now and then forgets to say that the stream has ended, which a live one never does."""
     with tempfile.TemporaryDirectory() as folder:
-        launch.run([SCRIPTS + "hls.sh", "file://" + CLIP, folder])
-        with open(os.path.join(folder, "live.m3u8"), encoding="utf-8") as file:
-            playlist = file.read()
-        parts = re.findall(r"^part.*\.ts$", playlist, re.M)
+        path = os.path.join(folder, "live.m3u8")
+        with launch.Program([SCRIPTS + "hls.sh", "file://" + CLIP, folder]):
+            launch.wait_for(lambda: os.path.exists(path) and "#EXT-X-ENDLIST" in text_of(path))
+        parts = re.findall(r"^part.*\.ts$", text_of(path), re.M)
         launch.equal(len(parts), 3, "parts of two seconds")
-        launch.check("#EXT-X-ENDLIST" in playlist, "the playlist is complete")
         first = os.path.join(folder, parts[0])
         run = launch.launch(f"filesrc location={first} ! decodebin ! videoconvert ! resnet18classify mode=sync "
                             "post-messages=all ! fakesink")
         launch.equal(len(run.results), 50, "frames in the first part")
 
 
+def regions_script():
+    """A stand-in for the detector marks both halves of each frame."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = launch.run([SCRIPTS + "regions.sh", "file://" + CLIP, "halves"], GST_REGISTRY_1_0=folder + "/registry",
+                         GST_PLUGIN_PATH_1_0=os.environ["GST_PLUGIN_PATH_1_0"] + ":" + os.path.dirname(HALVES))
+    for number, left in ((1, 0), (2, 640)):
+        rois = [line["roi"] for line in lines_of(run) if line["roi"]["id"] == number]
+        launch.equal(rois, [{"id": number, "x": left, "y": 0, "w": 640, "h": 720}] * 11, f"regions of object {number}")
+
+
 def wrong_usage():
-    for script in ("file.sh", "hls.sh", "mqtt.sh", "rtsp.sh", "rtsp-reconnect.sh", "several.sh"):
+    for script in ("file.sh", "hls.sh", "mqtt.sh", "regions.sh", "rtsp.sh", "rtsp-reconnect.sh", "several.sh"):
         run = launch.run([SCRIPTS + script], must_work=False)
         launch.equal(run.status, 2, f"exit status of {script} without arguments")
         launch.check("usage" in run.output, f"{script} says how it is used")
@@ -140,6 +155,79 @@ def picture():
     score, label = run.output.splitlines()[0].split(None, 1)
     launch.equal(label, "espresso", "label")
     launch.near(float(score), 0.906, 0.03, "score in the precision that suits this CPU")
+
+
+def film(folder, *pictures):
+    """A video of 25 frames a second with a key frame every half second: each (file, seconds) in turn."""
+    path = os.path.join(folder, "film.mp4")
+    parts = [f"filesrc location={launch.MEDIA}/{file} ! decodebin ! videoconvert ! videoscale add-borders=false ! "
+             f"imagefreeze num-buffers={25 * seconds} ! video/x-raw,format=I420,width=480,height=320,framerate=25/1,"
+             "pixel-aspect-ratio=1/1 ! queue ! c. " for file, seconds in pictures]
+    launch.run("gst-launch-1.0 -q concat name=c ! identity single-segment=true ! x264enc key-int-max=12 bframes=2 ! "
+               f"h264parse ! mp4mux ! filesink location={path} " + "".join(parts))
+    return path
+
+
+def clips(*arguments):
+    """What record writes of 5 s of flower, 2 s of coffee, 6 s of flower, 2 s of coffee and 1 s of flower: the lengths
+    in frames of the clips that it says are complete, and the labels of each."""
+    with tempfile.TemporaryDirectory() as folder:
+        flower, coffee = "flower.jpg", "coffee.png"
+        source = film(folder, (flower, 5), (coffee, 2), (flower, 6), (coffee, 2), (flower, 1))
+        run = launch.run([RECORD, "file://" + source, folder + "/clips", *arguments])
+        made = run.output.split()
+        launch.equal(sorted(made), sorted(f"{folder}/clips/{name}" for name in os.listdir(folder + "/clips")), "clips")
+        found = []
+        for path in made:
+            played = launch.launch(f"filesrc location={path} ! decodebin ! videoconvert ! resnet18classify mode=sync "
+                                   "post-messages=all ! fakesink")
+            launch.equal(played.results[0].number("pts"), 0, "time of the first frame")
+            found.append((len(played.results), played.labels()))
+        return found
+
+
+def record():
+    """Three seconds before, from a key frame on, and two after; a result comes five times a second, smoothed over 0.3 s,
+    so that a sighting begins and ends up to about 0.6 s late, and a key frame every 12 frames."""
+    found = clips("espresso")
+    launch.equal(len(found), 2, "sightings")
+    for (length, labels), seconds in zip(found, (3 + 2 + 2, 3 + 2 + 1)):
+        launch.check(25 * (seconds - 1) <= length <= 25 * (seconds + 1) + 12, f"a clip of {length} frames for {seconds} s")
+        seen = [number for number, label in enumerate(labels) if label == "espresso"]
+        launch.near(len(seen), 50, 2, "frames with what was looked for")
+        launch.check(2 * 25 <= seen[0] <= 3 * 25 + 12, f"what was looked for comes on frame {seen[0]}")
+
+
+def record_nothing():
+    launch.equal(clips("penguin"), [], "clips of what is not there")
+
+
+def record_without_video():
+    with tempfile.TemporaryDirectory() as folder:
+        run = launch.run([RECORD, f"file://{launch.MEDIA}/coffee.png", folder], must_work=False)
+        launch.equal((run.status, os.listdir(folder)), (1, []), "exit status, clips")
+
+
+def record_interrupted():
+    """Ctrl-C completes the clip."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = film(folder, ("flower.jpg", 2), ("coffee.png", 60))
+        with launch.Program([RECORD, "file://" + source, folder + "/clips", "espresso"]) as program:
+            launch.wait_for(lambda: os.path.exists(folder + "/clips") and os.listdir(folder + "/clips"))
+            program.stop()
+        path = os.path.join(folder, "clips", os.listdir(folder + "/clips")[0])
+        played = launch.launch(f"filesrc location={path} ! decodebin ! videoconvert ! resnet18classify mode=sync "
+                               "post-messages=all ! fakesink")
+        launch.check("espresso" in played.labels(), "the clip shows what was seen")
+
+
+def restream():
+    if not SERVER:
+        return "there is no gst-rtsp-server"
+    with launch.Program([SERVER[1], "file://" + CLIP, "127.0.0.1", "0"]) as program:
+        url = program.await_line("rtsp://127.0.0.1:")
+        launch.run_until([SCRIPTS + "rtsp.sh", url.strip()], "king penguin")
+        program.stop()
 
 
 def reconnect():
@@ -175,7 +263,10 @@ def regions():
 
 launch.main([("file.sh", file), ("file.sh without its file", file_missing), ("webcam.sh", webcam), ("rtsp.sh", rtsp),
              ("rtsp-reconnect.sh", rtsp_reconnect), ("several.sh", several), ("mqtt.sh", mqtt), ("hls.sh", hls),
-             ("usage", wrong_usage),
+             ("regions.sh", regions_script), ("usage", wrong_usage),
              ("watch, a file", watch_file), ("watch, a pipeline", watch_pipeline), ("watch, no file", watch_nothing),
-             ("picture", picture), ("regions.c", regions), ("reconnect.c", reconnect), ("reconnect.py", reconnect_python),
+             ("picture", picture), ("regions.c", regions), ("record.c", record),
+             ("record.c, nothing is seen", record_nothing), ("record.c, no video", record_without_video),
+             ("record.c, Ctrl-C", record_interrupted), ("restream.c", restream),
+             ("reconnect.c", reconnect), ("reconnect.py", reconnect_python),
              ("reconnect.c, no URI", reconnect_nowhere)])
