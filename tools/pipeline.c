@@ -5,10 +5,14 @@
 #include "frame.h"
 #include "picture.h"
 
+#include <gio/gio.h>
 #include <string.h>
 
 /* How often the wait for a frame looks for an error that brought no end of stream. */
 static const GstClockTime poll = 50 * GST_MSECOND;
+
+/* How long a server may take to answer when it is asked why it could not be reached. */
+#define CONNECT_SECONDS 5
 
 static GstElement *make(const char *factory, GError **error) {
   GstElement *element = gst_element_factory_make(factory, NULL);
@@ -83,12 +87,38 @@ static char *sentence(const GError *gst, const char *debug) {
   return g_strchomp(g_string_free(text, FALSE));
 }
 
+/* souphttpsrc of GStreamer 1.22 says that something has failed, but keeps to itself that it could not connect: NULL if
+ * that can be done. */
+static char *why_not_connected(GstObject *source) {
+  char *uri = GST_IS_URI_HANDLER(source) ? gst_uri_handler_get_uri(GST_URI_HANDLER(source)) : NULL;
+  char *reason = NULL;
+  if (uri && (g_str_has_prefix(uri, "http:") || g_str_has_prefix(uri, "https:"))) {
+    GSocketClient *client = g_socket_client_new();
+    GError *gio = NULL;
+    g_socket_client_set_timeout(client, CONNECT_SECONDS);
+    GSocketConnection *connection =
+        g_socket_client_connect_to_uri(client, uri, g_str_has_prefix(uri, "https:") ? 443 : 80, NULL, &gio);
+    if (connection)
+      g_object_unref(connection);
+    else
+      reason = g_strdup(gio->message);
+    g_clear_error(&gio);
+    g_object_unref(client);
+  }
+  g_free(uri);
+  return reason;
+}
+
 static void take_error(GstMessage *message, const char *missing, GError **error) {
   GError *gst = NULL;
-  gchar *debug = NULL;
+  gchar *debug = NULL, *reason = NULL;
   gst_message_parse_error(message, &gst, &debug);
+  if (!missing && g_error_matches(gst, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED))
+    reason = why_not_connected(GST_MESSAGE_SRC(message));
   if (missing) {
     g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_UNKNOWN, "no %s is installed", missing);
+  } else if (reason) {
+    g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "%s", reason);
   } else {
     char *text = sentence(gst, debug);
     g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "%s", text);
@@ -96,6 +126,7 @@ static void take_error(GstMessage *message, const char *missing, GError **error)
   }
   g_error_free(gst);
   g_free(debug);
+  g_free(reason);
 }
 
 /* The first error that the pipeline posted, and the name of the decoder that it missed. False if there is none. */

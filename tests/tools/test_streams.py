@@ -4,6 +4,7 @@ import contextlib
 import functools
 import http.server
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -122,6 +123,14 @@ def camera():
     equal({(r["input"], r["width"], r["height"]) for r in results}, {(url, 1280, 720)}, "input and size")
 
 
+def no_server():
+    """A port that was free a moment ago."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/cat.jpg"
+    tool.refused(["classify", url], 1, f"resnet18: {url}: Could not connect to 127.0.0.1: Connection refused")
+
+
 def no_camera():
     result = tool.run("classify", "rtsp://127.0.0.1:1/stream")
     equal((result.status, result.out), (1, ""), "status, output")
@@ -147,4 +156,5 @@ def memory():
 
 tool.main([("a clip", clip), ("interval and max-frames", interval), ("text", text), ("videos among pictures", mixed),
            ("sound without video", sound_only), ("video formats", formats), ("over HTTP", over_http),
+           ("no HTTP server", no_server),
            ("an RTSP camera", camera), ("no RTSP camera", no_camera), ("memory of a long video", memory)])
