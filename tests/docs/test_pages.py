@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""docs/element.md lists each property as gst-inspect-1.0 does and uses each in an example; every command of it and of
-docs/migration.md runs.
+"""docs/element.md and the man page list each property as gst-inspect-1.0 does; the former uses each in an example; every
+command of it and of docs/migration.md runs. The man pages are sound and installed.
 
     test_pages.py"""
 import os
 import re
+import shutil
 import sys
 import tempfile
 
@@ -27,6 +28,9 @@ def page(name):
 
 ELEMENT = page("element.md")
 CLASSIFY, PUBLISH = ELEMENT.split("## resnet18publish")
+MANUAL = page("resnet18classify.7")
+MANUAL_CLASSIFY, MANUAL_PUBLISH = MANUAL.split(".Ss Properties of resnet18publish")
+MANUAL_ROW = re.compile(r"^\.It Cm ([a-z-]+) Pq (\w+)[^,]*? , (?:read only|default (\S+) , until (\w+))$", re.M)
 
 
 def default_of(kind, text):
@@ -68,12 +72,51 @@ def used(element, section):
     launch.equal(unused - {"location"}, set(), "properties that no example uses")
 
 
+def header_fields():
+    with open(os.path.join(launch.ROOT, "gst", "resnet18meta.h"), encoding="utf-8") as file:
+        return set(re.findall(r"^ \*   ([a-z-]+)  ", file.read(), re.M))
+
+
 def fields():
     """What the page says of the result is what its header says."""
-    with open(os.path.join(launch.ROOT, "gst", "resnet18meta.h"), encoding="utf-8") as file:
-        header = set(re.findall(r"^ \*   ([a-z-]+)  ", file.read(), re.M))
     rows = re.findall(r"^\| (`[a-z`, -]+`) \|", CLASSIFY.split("## The result")[1].split("## Signals")[0], re.M)
-    launch.equal({name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}, header, "fields of the result")
+    launch.equal({name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}, header_fields(),
+                 "fields of the result")
+
+
+def manual(element, section):
+    """The man page's list of properties."""
+    real = inspected(element)
+    said = {name: (kind, default or "", until or "") for name, kind, default, until in MANUAL_ROW.findall(section)}
+    launch.equal(said, {name: row[:3] for name, row in real.items()}, "the man page's properties")
+    for name, row in real.items():
+        meaning = section.split(f".It Cm {name} Pq ")[1].split("\n.It ")[0]
+        missing = {value for value in row[3] if not re.search(rf"^\.Cm {value}\b", meaning, re.M)}
+        launch.equal(missing, set(), f"values of {name} that the man page does not name")
+
+
+def manual_fields():
+    said = re.findall(r"^\.It Va (.*) Pq", MANUAL.split(".Ss The result")[1].split(".Ss ")[0], re.M)
+    launch.equal({name for row in said for name in row.split(" , ")}, header_fields(), "fields of the result")
+
+
+def manuals_are_sound():
+    linters = [command for command in (["mandoc", "-T", "lint", "-W", "warning"], ["groff", "-mandoc", "-ww", "-Tutf8", "-z"])
+               if shutil.which(command[0])]
+    if not linters:
+        return "there is neither mandoc nor groff"
+    for name in ("resnet18.1", "resnet18classify.7"):
+        for linter in linters:
+            run = launch.run(linter + [os.path.join(launch.ROOT, "docs", name)])
+            launch.equal(run.output, "", f"what {linter[0]} says of {name}")
+
+
+def manuals_are_installed():
+    if not shutil.which("meson"):
+        return "there is no meson to ask"
+    plan = launch.run(["meson", "introspect", "--installed", os.environ["RESNET18_BUILD"]]).output
+    for name in ("man1/resnet18.1", "man7/resnet18classify.7"):
+        launch.check(f"/{name}\"" in plan, f"{name} is installed")
 
 
 def runs(text, folder):
@@ -97,7 +140,11 @@ def main():
              ("resnet18publish's properties", lambda: table("resnet18publish", PUBLISH)),
              ("each of resnet18classify's is used", lambda: used("resnet18classify", CLASSIFY)),
              ("each of resnet18publish's is used", lambda: used("resnet18publish", PUBLISH)),
-             ("the result's fields", fields)]
+             ("the result's fields", fields),
+             ("resnet18classify's properties in the man page", lambda: manual("resnet18classify", MANUAL_CLASSIFY)),
+             ("resnet18publish's properties in the man page", lambda: manual("resnet18publish", MANUAL_PUBLISH)),
+             ("the result's fields in the man page", manual_fields),
+             ("the man pages are sound", manuals_are_sound), ("the man pages are installed", manuals_are_installed)]
     with tempfile.TemporaryDirectory() as folder:
         for name in ("element.md", "migration.md"):
             commands = [text for kind, text in BLOCK.findall(page(name)) if kind == "sh"]
