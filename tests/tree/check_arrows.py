@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Which part of the tree may include which: src/ stands alone and knows neither GLib nor GStreamer, everything else
-uses src/resnet18.h, and gst/ and server/ do not know each other."""
+uses src/resnet18.h, tools/ and server/ read pictures with media/, and gst/ knows neither of them."""
 import os
 import re
 
@@ -9,16 +9,18 @@ import tree
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 FOREIGN = re.compile(r"^(glib|gio|gst|gobject|gmodule|pango|cairo|json-glib)\b")
 # Parts whose files the part on the left may include with quotes.
-ALLOWED = {"src": {"src"}, "gst": {"gst", "src"}, "tools": {"tools", "src", "gst"}, "server": {"server", "src"}}
+ALLOWED = {"src": {"src"}, "gst": {"gst", "src"}, "media": {"media", "src"}, "tools": {"tools", "media", "src", "gst"},
+           "server": {"server", "media", "src", "gst"}}
 # All that a part above src/ may include from it. gst/resnet18meta.h is gst's own public header.
 PUBLIC = {"src/resnet18.h", "gst/resnet18meta.h"}
-# The element's and the command's results are made by the same code.
-SHARED = {"tools": {"gst/result.h", "gst/result_json.h"}}
+# The results of the element, the command and the server are made by the same code.
+RESULTS = {"gst/result.h", "gst/result_json.h", "gst/groups.h", "gst/cam_map.h"}
+SHARED = {"tools": RESULTS, "server": RESULTS}
 
 
 def resolve(name, included):
     """The tree's file that `included` means in file `name`, or None."""
-    for folder in (os.path.dirname(name), "src", "gst"):
+    for folder in (os.path.dirname(name), "src", "media", "gst"):
         path = os.path.normpath(os.path.join(folder, included))
         if os.path.isfile(os.path.join(tree.ROOT, path)):
             return path
@@ -38,6 +40,6 @@ for name in names:
         target = path.split("/")[0]
         if target not in ALLOWED[part]:
             problems.append(f"{name}: {part}/ includes {path}")
-        elif target != part and path not in PUBLIC | SHARED.get(part, set()):
+        elif target != part and target != "media" and path not in PUBLIC | SHARED.get(part, set()):
             problems.append(f"{name}: includes {path}, which is private to {target}/")
 tree.finish(len(names), problems)

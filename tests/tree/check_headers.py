@@ -33,7 +33,7 @@ machine = subprocess.run([compiler, "-dumpmachine"], capture_output=True, text=T
 
 def check(name):
     """What is wrong with a header, or nothing."""
-    above = [] if name.startswith("src/") else ["-I" + os.path.join(tree.ROOT, part) for part in ("src", "gst")] + flags
+    above = [] if name.startswith("src/") else ["-I" + os.path.join(tree.ROOT, part) for part in ("src", "gst", "media")] + flags
     errors = []
     for isa in SETS.get(machine, [[]]):
         errors.append(compiles([compiler, "-x", "c", "-std=gnu11"] + isa + above, name))

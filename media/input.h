@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the user named: a picture's file, which is decoded at once, or something to be opened as a stream. */
-#ifndef RESNET18_TOOLS_INPUT_H
-#define RESNET18_TOOLS_INPUT_H
+#ifndef RESNET18_MEDIA_INPUT_H
+#define RESNET18_MEDIA_INPUT_H
 
 #include <gst/gst.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A decoded frame -> the 224x224 picture that the network sees. */
-#ifndef RESNET18_TOOLS_FRAME_H
-#define RESNET18_TOOLS_FRAME_H
+#ifndef RESNET18_MEDIA_FRAME_H
+#define RESNET18_MEDIA_FRAME_H
 
 #include "resnet18.h"
 

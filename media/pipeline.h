@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The parts that the decoding pipelines of pictures and of streams share. */
-#ifndef RESNET18_TOOLS_PIPELINE_H
-#define RESNET18_TOOLS_PIPELINE_H
+#ifndef RESNET18_MEDIA_PIPELINE_H
+#define RESNET18_MEDIA_PIPELINE_H
 
 #include <gst/app/gstappsink.h>
 #include <gst/video/video.h>

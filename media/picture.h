@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A still picture's bytes -> its pixels, by GStreamer's decoders. */
-#ifndef RESNET18_TOOLS_PICTURE_H
-#define RESNET18_TOOLS_PICTURE_H
+#ifndef RESNET18_MEDIA_PICTURE_H
+#define RESNET18_MEDIA_PICTURE_H
 
 #include <gst/gst.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A video file, network stream or camera, frame by frame, by GStreamer's uridecodebin. A URI may turn out to be a still
  * picture: then it has one frame. */
-#ifndef RESNET18_TOOLS_STREAM_H
-#define RESNET18_TOOLS_STREAM_H
+#ifndef RESNET18_MEDIA_STREAM_H
+#define RESNET18_MEDIA_STREAM_H
 
 #include <gst/gst.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What can be seen of an encoded picture without decoding it: whether all of it is there, and how it is turned. The
  * decoders take a file that is cut short for a picture whose lower part is grey. */
-#ifndef RESNET18_TOOLS_ENCODED_H
-#define RESNET18_TOOLS_ENCODED_H
+#ifndef RESNET18_MEDIA_ENCODED_H
+#define RESNET18_MEDIA_ENCODED_H
 
 #include <stdbool.h>
 #include <stddef.h>
