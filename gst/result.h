@@ -4,16 +4,13 @@
 #ifndef GST_RESNET18_RESULT_H
 #define GST_RESNET18_RESULT_H
 
+#include "cam_map.h"
 #include "resnet18.h"
 #include "resnet18meta.h"
 
 #include <gst/gst.h>
 
 G_BEGIN_DECLS
-
-/* Rows and columns of a class activation map. */
-#define GST_RESNET18_CAM_SIDE 7
-#define GST_RESNET18_CAM_CELLS (GST_RESNET18_CAM_SIDE * GST_RESNET18_CAM_SIDE)
 
 /* What a result says. Zero-initialise, then set the times: GST_CLOCK_TIME_NONE = unknown. */
 typedef struct {
