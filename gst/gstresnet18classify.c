@@ -29,6 +29,8 @@ GST_DEBUG_CATEGORY_EXTERN(gst_resnet18_classify_debug);
  * forward pass before any was seen. */
 #define LATENCY_WINDOW 32
 #define LATENCY_READING (2 * GST_MSECOND)
+/* A frame so much earlier than the last one begins a new stream. */
+#define BACKWARDS GST_SECOND
 
 guint gst_resnet18_classify_signals[N_SIGNALS];
 
@@ -346,12 +348,21 @@ static Moment moment_of(GstResnet18Classify *self, GstBuffer *buffer) {
   return moment;
 }
 
+/* A source that was made anew, or has set its clock, without telling by a segment. Decoders that are a frame or two out
+ * of order are not meant. */
+static gboolean time_went_back(const Moment *last, const Moment *moment) {
+  return GST_CLOCK_TIME_IS_VALID(last->running_time) && GST_CLOCK_TIME_IS_VALID(moment->running_time) &&
+         moment->running_time + BACKWARDS < last->running_time;
+}
+
 static GstFlowReturn gst_resnet18_classify_transform_ip(GstBaseTransform *trans, GstBuffer *buffer) {
   GstResnet18Classify *self = GST_RESNET18_CLASSIFY(trans);
   GstResnet18Engine *replacement = gst_resnet18_loader_take(self->loader);
   Moment moment = moment_of(self, buffer);
   if (replacement)
     replace_engine(self, replacement);
+  if (time_went_back(&self->last, &moment))
+    forget_past(self);
   self->last = moment;
   gst_resnet18_stats_count(self->stats, GST_RESNET18_FRAMES, 1);
   gst_resnet18_classify_collect(self, &moment);

@@ -7,10 +7,10 @@ static gboolean rate_allows(GstResnet18Classify *self, const Moment *moment) {
   GstClockTime period, now = GST_CLOCK_TIME_IS_VALID(moment->running_time) ? moment->running_time : moment->entered;
   if (self->now.max_rate_n == 0)
     return TRUE;
-  if (GST_CLOCK_TIME_IS_VALID(self->due_at) && now < self->due_at)
-    return FALSE;
   period = gst_util_uint64_scale_int(GST_SECOND, self->now.max_rate_d, self->now.max_rate_n);
-  if (!GST_CLOCK_TIME_IS_VALID(self->due_at) || now - self->due_at >= period)
+  if (GST_CLOCK_TIME_IS_VALID(self->due_at) && now < self->due_at && self->due_at - now <= period)
+    return FALSE;
+  if (!GST_CLOCK_TIME_IS_VALID(self->due_at) || now < self->due_at || now - self->due_at >= period)
     self->due_at = now;
   self->due_at += period;
   return TRUE;
