@@ -100,11 +100,13 @@ static gboolean deliver(GstResnet18Publisher *p, gboolean *is_open, const GStrin
   }
 }
 
-/* A pipe whose reader has gone must end the writing, not the process. */
-static void block_sigpipe(void) {
+/* A pipe whose reader has gone, and a file that has reached the size that the process may write (ulimit -f), must end
+ * the writing, not the process. */
+static void block_signals(void) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGPIPE);
+  sigaddset(&set, SIGXFSZ);
   pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -112,7 +114,7 @@ static gpointer write_lines(gpointer data) {
   GstResnet18Publisher *p = data;
   gboolean is_open;
   GString *line;
-  block_sigpipe();
+  block_signals();
   g_mutex_lock(&p->lock);
   is_open = p->counts.is_open;
   while (!p->ended) {
