@@ -17,6 +17,8 @@ typedef struct {
 struct _GstResnet18Layer {
   Part part[GST_VIDEO_MAX_PLANES];
   guint n_planes;
+  gboolean has_alpha;
+  guint alpha; /* which byte of four */
 };
 
 /* A picture, cut to the frame. */
@@ -62,7 +64,8 @@ static void range_of(const GstVideoInfo *info, gint *offset, gint *scale) {
                                 offset, scale);
 }
 
-static void weights_of(const GstVideoInfo *info, Weights weights[3]) {
+/* The fourth is alpha itself. */
+static void weights_of(const GstVideoInfo *info, Weights weights[4]) {
   gint offset[GST_VIDEO_MAX_COMPONENTS], scale[GST_VIDEO_MAX_COMPONENTS];
   gdouble rows[3][3];
   matrix_of(info, rows);
@@ -72,6 +75,7 @@ static void weights_of(const GstVideoInfo *info, Weights weights[3]) {
     weights[c] = (Weights){(gint32)lround(rows[c][0] * scale[c] * one), (gint32)lround(rows[c][1] * scale[c] * one),
                            (gint32)lround(rows[c][2] * scale[c] * one), (gint32)lround(offset[c] * one)};
   }
+  weights[3] = (Weights){0, 0, 0, 65536};
 }
 
 static guint8 to_byte(gdouble value) {
@@ -118,10 +122,17 @@ void gst_resnet18_blend_prepare(const GstVideoInfo *info, guint32 *pixels, gsize
 
 /* ---- Into the frame's samples -------------------------------------------------------------------------- */
 
+static gboolean has_four_bytes(const GstVideoFormatInfo *format) {
+  return GST_VIDEO_FORMAT_INFO_N_PLANES(format) == 1 && GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format) == 4 &&
+         GST_VIDEO_FORMAT_INFO_PSTRIDE(format, 0) == 4;
+}
+
 gboolean gst_resnet18_layer_suits(const GstVideoInfo *info) {
   const GstVideoFormatInfo *format = info->finfo;
-  if (GST_VIDEO_FORMAT_INFO_HAS_ALPHA(format) || GST_VIDEO_FORMAT_INFO_HAS_PALETTE(format) ||
-      GST_VIDEO_FORMAT_INFO_IS_COMPLEX(format) || GST_VIDEO_FORMAT_INFO_IS_TILED(format))
+  if (GST_VIDEO_FORMAT_INFO_HAS_PALETTE(format) || GST_VIDEO_FORMAT_INFO_IS_COMPLEX(format) ||
+      GST_VIDEO_FORMAT_INFO_IS_TILED(format))
+    return FALSE;
+  if (GST_VIDEO_FORMAT_INFO_HAS_ALPHA(format) && !has_four_bytes(format))
     return FALSE;
   for (guint c = 0; c < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(format); c++)
     if (GST_VIDEO_FORMAT_INFO_DEPTH(format, c) != 8 || GST_VIDEO_FORMAT_INFO_SHIFT(format, c) != 0)
@@ -260,11 +271,14 @@ GstResnet18Layer *gst_resnet18_layer_new(const GstVideoInfo *info, const guint8 
   const GstVideoFormatInfo *format = info->finfo;
   Picture picture = {argb, stride, x, y, width, height};
   GstResnet18Layer *layer;
-  Weights weights[3];
+  Weights weights[4];
   if (!cut(&picture, GST_VIDEO_INFO_WIDTH(info), GST_VIDEO_INFO_HEIGHT(info)))
     return NULL;
   layer = g_new0(GstResnet18Layer, 1);
   layer->n_planes = GST_VIDEO_INFO_N_PLANES(info);
+  layer->has_alpha = GST_VIDEO_FORMAT_INFO_HAS_ALPHA(format);
+  if (layer->has_alpha)
+    layer->alpha = (guint)GST_VIDEO_FORMAT_INFO_POFFSET(format, GST_VIDEO_COMP_A);
   weights_of(info, weights);
   for (guint plane = 0; plane < layer->n_planes; plane++)
     make_part(&layer->part[plane], format, plane, &picture);
@@ -291,6 +305,32 @@ static void blend_row(guint8 *restrict to, const guint8 *restrict keep, const gu
   }
 }
 
+static gboolean is_opaque(const guint8 *pixels, gsize n, guint alpha) {
+  guint8 all = 255;
+  for (gsize i = alpha; i < n; i += 4)
+    all &= pixels[i];
+  return all == 255;
+}
+
+/* On frames that are translucent themselves, whose colours do not have their alpha multiplied in. */
+static void blend_translucent(guint8 *to, const guint8 *keep, const guint8 *add, guint alpha) {
+  const guint32 theirs = (guint32)to[alpha] * keep[alpha], ours = (guint32)(255 - keep[alpha]) * 255;
+  if (theirs + ours == 0)
+    return;
+  for (guint i = 0; i < 4; i++)
+    if (i != alpha)
+      to[i] = (guint8)MIN(255, (to[i] * theirs + add[i] * 65025u + (theirs + ours) / 2) / (theirs + ours));
+  to[alpha] = (guint8)((theirs + ours + 127) / 255);
+}
+
+static void blend_any_row(const GstResnet18Layer *layer, guint8 *to, const guint8 *keep, const guint8 *add, gsize n) {
+  if (!layer->has_alpha || is_opaque(to, n, layer->alpha))
+    blend_row(to, keep, add, n);
+  else
+    for (gsize i = 0; i < n; i += 4)
+      blend_translucent(to + i, keep + i, add + i, layer->alpha);
+}
+
 void gst_resnet18_layer_blend(const GstResnet18Layer *layer, GstVideoFrame *frame, guint x, guint y) {
   for (guint plane = 0; plane < layer->n_planes; plane++) {
     const Part *part = &layer->part[plane];
@@ -298,7 +338,7 @@ void gst_resnet18_layer_blend(const GstResnet18Layer *layer, GstVideoFrame *fram
     guint8 *to = (guint8 *)GST_VIDEO_FRAME_PLANE_DATA(frame, plane);
     to += (part->row + (gssize)(y >> part->down)) * stride + (gssize)(part->first + (x >> part->across) * part->step);
     for (gint row = 0; row < part->rows; row++)
-      blend_row(to + row * stride, part->keep + (gsize)row * part->bytes, part->add + (gsize)row * part->bytes,
-                part->bytes);
+      blend_any_row(layer, to + row * stride, part->keep + (gsize)row * part->bytes,
+                    part->add + (gsize)row * part->bytes, part->bytes);
   }
 }

@@ -10,8 +10,8 @@ G_BEGIN_DECLS
 
 typedef struct _GstResnet18Layer GstResnet18Layer;
 
-/* Whether frames of this format can be drawn into here: samples of 8 bits, without alpha. The rest is left to
- * gst_video_overlay_composition_blend. */
+/* Whether frames of this format can be drawn into here: samples of 8 bits, alpha if at all in four bytes a pixel. The
+ * rest is left to gst_video_overlay_composition_blend. */
 gboolean gst_resnet18_layer_suits(const GstVideoInfo *info);
 
 /* `argb`: rows of cairo's ARGB32 (alpha multiplied in, the machine's byte order). The upper left corner comes to x, y;

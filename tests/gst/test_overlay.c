@@ -221,6 +221,7 @@ static void cam_is_the_same_in_every_format(void **state) {
   static const char *const caps[] = {"format=BGRx",
                                      "format=xRGB",
                                      "format=ARGB",
+                                     "format=RGBA",
                                      "format=BGR",
                                      "format=GBR",
                                      "format=Y444,colorimetry=bt709",
@@ -302,6 +303,48 @@ static void odd_buffers_are_not_drawn_on(void **state) {
     gst_buffer_unref(buffer);
   }
   rig_free(rig);
+}
+
+/* On a translucent frame the overlay keeps its colours and adds its alpha: before black, it looks as it does on a black
+ * frame. Half a level is rounded in each of two steps, and again here. */
+static void translucent_frames_stay_translucent(void **state) {
+  static const char *const formats[] = {"RGBA", "BGRA", "ARGB", "ABGR"};
+  static const guint at[][4] = {{0, 1, 2, 3}, {2, 1, 0, 3}, {1, 2, 3, 0}, {3, 2, 1, 0}};
+  static const guint8 alphas[] = {0, 1, 100, 254};
+  enum { PIXELS = 320 * 240 };
+  for (guint f = 0; f < G_N_ELEMENTS(formats); f++) {
+    gchar *caps = g_strdup_printf("video/x-raw,format=%s,width=320,height=240", formats[f]);
+    Rig *rig = rig_new("overlay=true cam=true overlay-color=0xffff8020", "chelsea.png", caps);
+    for (guint a = 0; a < G_N_ELEMENTS(alphas); a++) {
+      GstBuffer *buffer[2];
+      GstMapInfo solid, clear;
+      guint drawn = 0;
+      for (guint i = 0; i < 2; i++) {
+        guint8 *pixels = g_malloc0(PIXELS * 4);
+        for (guint p = 0; p < PIXELS; p++)
+          pixels[p * 4 + at[f][3]] = i ? alphas[a] : 255;
+        buffer[i] = gst_harness_push_and_pull(rig->harness, gst_buffer_new_wrapped(pixels, PIXELS * 4));
+      }
+      gst_buffer_map(buffer[0], &solid, GST_MAP_READ);
+      gst_buffer_map(buffer[1], &clear, GST_MAP_READ);
+      for (guint p = 0; p < PIXELS; p++) {
+        const guint8 *s = solid.data + p * 4, *c = clear.data + p * 4;
+        const int alpha = c[at[f][3]];
+        drawn += alpha > alphas[a];
+        assert_int_equal(s[at[f][3]], 255);
+        assert_true(alpha >= alphas[a]);
+        for (guint i = 0; i < 3; i++)
+          assert_in_range(c[at[f][i]] * alpha / 255 + 2, s[at[f][i]], s[at[f][i]] + 4);
+      }
+      assert_true(drawn > 1000);
+      for (guint i = 0; i < 2; i++) {
+        gst_buffer_unmap(buffer[i], i ? &clear : &solid);
+        gst_buffer_unref(buffer[i]);
+      }
+    }
+    rig_free(rig);
+    g_free(caps);
+  }
 }
 
 /* Copies the planes of `from` into `to` with its upper left corner at x, y, or back. */
@@ -410,6 +453,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(any_size_can_be_written_on),
       cmocka_unit_test(overlay_color_is_right_in_every_format),
       cmocka_unit_test(cam_is_the_same_in_every_format),
+      cmocka_unit_test(translucent_frames_stay_translucent),
       cmocka_unit_test(regions_may_begin_anywhere),
       cmocka_unit_test(odd_buffers_are_not_drawn_on),
       cmocka_unit_test(margins_are_not_drawn_on),
