@@ -297,8 +297,9 @@ static gboolean gst_resnet18_classify_query(GstBaseTransform *trans, GstPadDirec
   return answered;
 }
 
-/* Declares the slowest of the last frames when that is more than 10 % off what was declared. */
-void gst_resnet18_classify_watch_latency(GstResnet18Classify *self, GstClockTime took) {
+/* A frame that waited took so long, its overlay included. Declares the slowest of the last such frames when that is
+ * more than 10 % off what was declared. */
+static void watch_latency(GstResnet18Classify *self, GstClockTime took) {
   GstClockTime slowest;
   gboolean news;
   self->slowest = MAX(self->slowest, took);
@@ -359,6 +360,8 @@ static GstFlowReturn gst_resnet18_classify_transform_ip(GstBaseTransform *trans,
   GstResnet18Classify *self = GST_RESNET18_CLASSIFY(trans);
   GstResnet18Engine *replacement = gst_resnet18_loader_take(self->loader);
   Moment moment = moment_of(self, buffer);
+  GstClockTime took;
+  gboolean waited;
   if (replacement)
     replace_engine(self, replacement);
   if (time_went_back(&self->last, &moment))
@@ -366,9 +369,12 @@ static GstFlowReturn gst_resnet18_classify_transform_ip(GstBaseTransform *trans,
   self->last = moment;
   gst_resnet18_stats_count(self->stats, GST_RESNET18_FRAMES, 1);
   gst_resnet18_classify_collect(self, &moment);
-  gst_resnet18_classify_take_in(self, buffer, &moment);
+  waited = gst_resnet18_classify_take_in(self, buffer, &moment);
   gst_resnet18_classify_show(self, buffer, &moment);
-  gst_resnet18_stats_time(self->stats, GST_RESNET18_BUFFER_TIME, gst_resnet18_now() - moment.entered);
+  took = gst_resnet18_now() - moment.entered;
+  gst_resnet18_stats_time(self->stats, GST_RESNET18_BUFFER_TIME, took);
+  if (waited)
+    watch_latency(self, took);
   return GST_FLOW_OK;
 }
 

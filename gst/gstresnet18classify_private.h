@@ -74,13 +74,12 @@ extern guint gst_resnet18_classify_signals[N_SIGNALS];
 
 /* gstresnet18classify.c. Frames wait for their results. */
 gboolean gst_resnet18_classify_is_sync(GstResnet18Classify *self);
-/* A frame was classified and waited for; it took so long. */
-void gst_resnet18_classify_watch_latency(GstResnet18Classify *self, GstClockTime took);
 /* Posts a warning about a frame, once for each caps. No lock may be held. */
 void gst_resnet18_classify_complain(GstResnet18Classify *self, const resnet18_error *error);
 
-/* intake.c. Classifies the passing frame if it is due, or begins to; counts what becomes of it. */
-void gst_resnet18_classify_take_in(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment);
+/* intake.c. Classifies the passing frame if it is due, or begins to; counts what becomes of it. Whether it has waited
+ * for its result. */
+gboolean gst_resnet18_classify_take_in(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment);
 
 /* findings.c. Takes the results that have come and says them where that was asked for. */
 void gst_resnet18_classify_collect(GstResnet18Classify *self, const Moment *moment);

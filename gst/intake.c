@@ -124,33 +124,32 @@ static void submit(GstResnet18Classify *self, GstResnet18Job *job, const Moment 
     gst_resnet18_stats_count(self->stats, GST_RESNET18_DROPPED, 1);
 }
 
-static void classify(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment) {
+/* Whether the frame has waited for its result. */
+static gboolean classify(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment) {
   resnet18_error error;
   GstResnet18Job *job = read_frame(self, buffer, &error);
   if (!job) {
     if (error.status != RESNET18_OK)
       gst_resnet18_classify_complain(self, &error);
     gst_resnet18_stats_count(self->stats, GST_RESNET18_SKIPPED, 1);
-    return;
+    return FALSE;
   }
   if (is_still(self, job)) {
     gst_resnet18_stream_recycle(self->engine->stream, job);
     reuse(self, moment);
-    return;
+    return FALSE;
   }
   submit(self, job, moment);
-  if (!gst_resnet18_classify_is_sync(self))
-    return;
-  if (gst_resnet18_stream_wait(self->engine->stream)) {
-    gst_resnet18_classify_collect(self, moment);
-    gst_resnet18_classify_watch_latency(self, gst_resnet18_now() - moment->entered);
-  }
+  if (!gst_resnet18_classify_is_sync(self) || !gst_resnet18_stream_wait(self->engine->stream))
+    return FALSE;
+  gst_resnet18_classify_collect(self, moment);
+  return TRUE;
 }
 
-void gst_resnet18_classify_take_in(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment) {
+gboolean gst_resnet18_classify_take_in(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment) {
   GstResnet18Count fate = decide(self, buffer, moment);
   if (fate == GST_RESNET18_CLASSIFIED)
-    classify(self, buffer, moment);
-  else
-    gst_resnet18_stats_count(self->stats, fate, 1);
+    return classify(self, buffer, moment);
+  gst_resnet18_stats_count(self->stats, fate, 1);
+  return FALSE;
 }
