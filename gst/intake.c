@@ -120,6 +120,7 @@ static void submit(GstResnet18Classify *self, GstResnet18Job *job, const Moment 
   job->stream_time = moment->stream_time;
   job->duration = moment->duration;
   job->entered = moment->entered;
+  job->hurried = gst_resnet18_classify_is_sync(self);
   if (gst_resnet18_stream_submit(self->engine->stream, job))
     gst_resnet18_stats_count(self->stats, GST_RESNET18_DROPPED, 1);
 }

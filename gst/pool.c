@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The inference pool. */
 #include "pool.h"
+#include "background.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -20,9 +21,12 @@ typedef struct {
   GstResnet18Pool *pool;
   GThread *thread;
   resnet18_session *session;
-  guint batch;    /* pictures in one pass of the session */
-  guint8 *rgb;    /* MAX_BATCH pictures, where jobs are put together */
-  gfloat *logits; /* MAX_BATCH x classes */
+  guint batch;         /* pictures in one pass of the session */
+  guint wanted_batch;  /* of the streams that there were last; `batch` where there was memory for it */
+  gboolean hurried;    /* as the pool's, then */
+  gboolean background; /* the thread has been made one */
+  guint8 *rgb;         /* MAX_BATCH pictures, where jobs are put together */
+  gfloat *logits;      /* MAX_BATCH x classes */
 } Worker;
 
 struct _GstResnet18Pool {
@@ -41,6 +45,7 @@ struct _GstResnet18Pool {
   GCond work;
   GQueue turn; /* streams whose job waits and that have none being worked on */
   guint n_streams;
+  gboolean hurried; /* a stream has waited for a result, and so the workers are no background work any more */
   gboolean stopping;
 };
 
@@ -190,23 +195,48 @@ static resnet18_status open_session(const GstResnet18Pool *pool, guint batch, re
   return resnet18_session_new(pool->model, &options, session, error);
 }
 
-/* A session for more pictures takes the place of the first one; where there is no memory for it, that stays. */
-static void grow_batch(Worker *w) {
-  resnet18_session *larger;
+/* The worker's thread, and the threads of sessions that it opens from now on. */
+static void set_background(Worker *w, gboolean background) {
+  if (background && !w->background)
+    w->background = gst_resnet18_background_enter();
+  if (!background && w->background)
+    gst_resnet18_background_leave();
+  w->background &= background;
+}
+
+/* Another session takes the place of the worker's; where there is no memory for it, that one stays. */
+static void change_session(Worker *w, guint batch) {
+  resnet18_session *session;
   resnet18_error error;
-  if (open_session(w->pool, MAX_BATCH, &larger, &error) != RESNET18_OK) {
-    GST_WARNING("no batches: %s", error.message);
+  if (open_session(w->pool, batch, &session, &error) != RESNET18_OK) {
+    GST_WARNING("no other session: %s", error.message);
     return;
   }
   resnet18_session_free(w->session);
-  w->session = larger;
-  w->batch = MAX_BATCH;
+  w->session = session;
+  w->batch = batch;
+}
+
+/* Called and returns with the lock held. Lets go of it, and returns TRUE, if the session was not one for the streams
+ * that there are now. */
+static gboolean suit_streams(Worker *w) {
+  GstResnet18Pool *pool = w->pool;
+  guint batch = pool->n_streams > 1 ? MAX_BATCH : w->wanted_batch;
+  gboolean hurried = pool->hurried;
+  if (batch == w->wanted_batch && hurried == w->hurried)
+    return FALSE;
+  w->wanted_batch = batch;
+  w->hurried = hurried;
+  g_mutex_unlock(&pool->lock);
+  set_background(w, !hurried);
+  change_session(w, batch);
+  g_mutex_lock(&pool->lock);
+  return TRUE;
 }
 
 static gpointer worker_main(gpointer data) {
   Worker *w = data;
   GstResnet18Pool *pool = w->pool;
-  gboolean grown = FALSE;
   g_mutex_lock(&pool->lock);
   while (!pool->stopping) {
     Turn turn;
@@ -214,13 +244,8 @@ static gpointer worker_main(gpointer data) {
       g_cond_wait(&pool->work, &pool->lock);
       continue;
     }
-    if (!grown && pool->n_streams > 1) {
-      grown = TRUE;
-      g_mutex_unlock(&pool->lock);
-      grow_batch(w);
-      g_mutex_lock(&pool->lock);
+    if (suit_streams(w))
       continue;
-    }
     collect_turn(pool, w->batch, &turn);
     g_mutex_unlock(&pool->lock);
     run_turn(w, &turn);
@@ -235,7 +260,9 @@ static gpointer worker_main(gpointer data) {
 static resnet18_status worker_open(GstResnet18Pool *pool, Worker *w, resnet18_error *error) {
   w->pool = pool;
   w->batch = 1;
-  return open_session(pool, w->batch, &w->session, error);
+  w->wanted_batch = 1;
+  w->hurried = TRUE;
+  return open_session(pool, 1, &w->session, error);
 }
 
 static void worker_start(GstResnet18Pool *pool, Worker *w) {
@@ -514,6 +541,7 @@ gboolean gst_resnet18_stream_submit(GstResnet18Stream *stream, GstResnet18Job *j
   if (replaced)
     g_queue_push_tail(&stream->unused, stream->waiting);
   job->generation = stream->generation;
+  pool->hurried |= job->hurried;
   stream->waiting = job;
   take_turn(pool, stream);
   g_mutex_unlock(&pool->lock);

@@ -22,6 +22,7 @@ typedef struct {
   guint8 *rgb;                /* n_pictures x RESNET18_RGB_BYTES */
   GstResnet18Regions regions; /* one of each picture */
   gboolean want_features;     /* fill `features` */
+  gboolean hurried;           /* the frame waits for it */
   GstClockTime pts, running_time, stream_time, duration;
   GstClockTime entered; /* monotonic, when the frame entered the element */
 

@@ -4,6 +4,8 @@
 #include "rig.h"
 
 #include <math.h>
+#include <sched.h>
+#include <stdlib.h>
 
 #define RGB "video/x-raw,format=RGB"
 
@@ -27,6 +29,16 @@ static void await_threads(guint n) {
   for (guint i = 0; i < 2000 && count_threads() != n; i++)
     g_usleep(10000);
   assert_int_equal(count_threads(), n);
+}
+
+static guint count_background_threads(void) {
+  GDir *folder = g_dir_open("/proc/self/task", 0, NULL);
+  const gchar *task;
+  guint n = 0;
+  while ((task = g_dir_read_name(folder)))
+    n += sched_getscheduler(atoi(task)) == SCHED_BATCH;
+  g_dir_close(folder);
+  return n;
 }
 
 static GstBuffer *frame_of(Rig *rig) {
@@ -227,6 +239,19 @@ static void free_cpus_work_on_other_streams(void **state) {
   rig_free(one);
   assert_int_equal(rig_best(two), ESPRESSO);
   rig_free(two);
+}
+
+/* Workers that wake up must not push a thread that passes frames off its CPU, unless frames wait for them. */
+static void workers_let_frames_pass_where_none_waits(void **state) {
+  Rig *async = rig_new("mode=async", "chelsea.png", RGB), *sync;
+  gst_structure_free(rig_await_result(async));
+  assert_true(count_background_threads() > 0);
+  sync = rig_new("mode=sync", "coffee.png", RGB);
+  assert_int_equal(rig_best(sync), ESPRESSO);
+  gst_structure_free(rig_await_result(async));
+  assert_int_equal(count_background_threads(), 0);
+  rig_free(sync);
+  rig_free(async);
 }
 
 /* All submit at once, so that frames of several streams go through one pass together; nobody gets another's result. */
@@ -528,6 +553,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(is_disposed_of_in_any_state),
       cmocka_unit_test(sixteen_elements_share_one_pool),
       cmocka_unit_test(free_cpus_work_on_other_streams),
+      cmocka_unit_test(workers_let_frames_pass_where_none_waits),
       cmocka_unit_test(streams_do_not_mix),
       cmocka_unit_test(latency_is_declared_in_sync_only),
       cmocka_unit_test(latency_follows_what_is_measured),
