@@ -2,12 +2,10 @@
 /* Result tracking. */
 #include "track.h"
 
+#include "result.h"
+
 #include <math.h>
 #include <string.h>
-
-/* Normalised entropy above which nothing is recognised: as if more than 1000^0.7 = 126 classes were alike. Of 800
- * validation pictures of ImageNet 1 % are above it; black, white, noise and colour bars are at 0.76 to 0.92. */
-#define UNKNOWN_UNCERTAINTY 0.7
 
 enum { NONE = -1 };
 
@@ -105,6 +103,6 @@ void gst_resnet18_track_update(GstResnet18Track *t, const GstResnet18Settings *s
   if (now != NONE && (v->n_best == 0 || v->best[0].index != (guint32)now))
     put_first(t, s, v, (guint32)now);
   v->uncertainty = resnet18_uncertainty(t->smooth, t->classes);
-  v->unknown = v->n_best == 0 || v->uncertainty > UNKNOWN_UNCERTAINTY;
+  v->unknown = v->n_best == 0 || v->uncertainty > GST_RESNET18_UNKNOWN_UNCERTAINTY;
   tell(t, v, now);
 }

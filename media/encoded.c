@@ -4,7 +4,20 @@
 
 #include <string.h>
 
-enum { SOI = 0xd8, EOI = 0xd9, SOS = 0xda, APP1 = 0xe1, RST0 = 0xd0, RST7 = 0xd7, TEM = 0x01 };
+enum {
+  SOF0 = 0xc0,
+  DHT = 0xc4,
+  JPG = 0xc8,
+  DAC = 0xcc,
+  SOF15 = 0xcf,
+  SOI = 0xd8,
+  EOI = 0xd9,
+  SOS = 0xda,
+  APP1 = 0xe1,
+  RST0 = 0xd0,
+  RST7 = 0xd7,
+  TEM = 0x01
+};
 
 typedef struct {
   const uint8_t *data;
@@ -145,4 +158,168 @@ bool encoded_gif_is_whole(const uint8_t *data, size_t size) {
       return false;
   }
   return false;
+}
+
+/* ---- All kinds ----------------------------------------------------------------------------------------- */
+
+static uint32_t little_endian(const uint8_t *p, int bytes) {
+  uint32_t value = 0;
+  for (int i = 0; i < bytes; i++)
+    value |= (uint32_t)p[i] << 8 * i;
+  return value;
+}
+
+static bool has(const uint8_t *data, size_t size, size_t at, const char *text, size_t length) {
+  return at <= size && size - at >= length && memcmp(data + at, text, length) == 0;
+}
+
+encoded_kind encoded_look(const uint8_t *data, size_t size) {
+  static const struct {
+    size_t at, length;
+    const char *text;
+    encoded_kind kind;
+  } signs[] = {
+      {0, 3, "\xff\xd8\xff", ENCODED_JPEG},
+      {0, 8, "\x89PNG\r\n\x1a\n", ENCODED_PNG},
+      {0, 6, "GIF87a", ENCODED_GIF},
+      {0, 6, "GIF89a", ENCODED_GIF},
+      {8, 4, "WEBP", ENCODED_WEBP},
+      {0, 4, "II*\0", ENCODED_OTHER},          /* TIFF */
+      {0, 4, "MM\0*", ENCODED_OTHER},          /* TIFF */
+      {4, 8, "ftypavif", ENCODED_OTHER},       /* AVIF */
+      {4, 7, "ftyphei", ENCODED_OTHER},        /* HEIF */
+      {4, 8, "ftypmif1", ENCODED_OTHER},       /* HEIF */
+      {4, 8, "jP  \r\n\x87\n", ENCODED_OTHER}, /* JPEG 2000 */
+      {4, 8, "JXL \r\n\x87\n", ENCODED_OTHER}, /* JPEG XL */
+      {0, 2, "\xff\x0a", ENCODED_OTHER},       /* JPEG XL */
+      {0, 4, "\0\0\1\0", ENCODED_OTHER},       /* icon */
+      {0, 4, "<svg", ENCODED_OTHER},
+  };
+  for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+    if (has(data, size, signs[i].at, signs[i].text, signs[i].length) &&
+        (signs[i].kind != ENCODED_WEBP || has(data, size, 0, "RIFF", 4)))
+      return signs[i].kind;
+  }
+  /* "BM" alone is also the beginning of words: the two reserved fields are 0, and the header has a known size. */
+  if (has(data, size, 0, "BM", 2) && size >= 18 && little_endian(data + 6, 4) == 0 &&
+      little_endian(data + 14, 4) <= 124)
+    return ENCODED_BMP;
+  return ENCODED_NOTHING;
+}
+
+const char *encoded_name(encoded_kind kind) {
+  static const char *const names[] = {"unknown", "other", "JPEG", "PNG", "GIF", "BMP", "WebP"};
+  return names[kind];
+}
+
+static bool jpeg_size(const uint8_t *data, size_t size, uint32_t *width, uint32_t *height) {
+  reader r = {data, size, 0};
+  segment s;
+  while (next_segment(&r, &s) && s.code != SOS)
+    if (s.code >= SOF0 && s.code <= SOF15 && s.code != DHT && s.code != JPG && s.code != DAC && s.length >= 5) {
+      *height = (uint32_t)s.payload[1] << 8 | s.payload[2];
+      *width = (uint32_t)s.payload[3] << 8 | s.payload[4];
+      return true;
+    }
+  return false;
+}
+
+static void at_least(uint32_t *value, uint32_t least) {
+  if (*value < least)
+    *value = least;
+}
+
+static bool gif_size(const uint8_t *data, size_t size, uint32_t *width, uint32_t *height) {
+  enum { HEADER = 13, HEADER_PACKED = 10, DESCRIPTOR = 9 };
+  if (size < HEADER)
+    return false;
+  *width = little_endian(data + 6, 2);
+  *height = little_endian(data + 8, 2);
+  reader r = {data, size, HEADER + color_table(data[HEADER_PACKED])};
+  while (r.at < size && data[r.at] == 0x21) {
+    r.at += 2;
+    if (!skip_blocks(&r))
+      return false;
+  }
+  if (r.at >= size || data[r.at] != 0x2c || size - r.at < 1 + DESCRIPTOR)
+    return false;
+  const uint8_t *frame = data + r.at + 1;
+  at_least(width, little_endian(frame, 2) + little_endian(frame + 4, 2));
+  at_least(height, little_endian(frame + 2, 2) + little_endian(frame + 6, 2));
+  return true;
+}
+
+static bool bmp_size(const uint8_t *data, size_t size, uint32_t *width, uint32_t *height) {
+  enum { CORE = 12 };
+  if (size < 26)
+    return false;
+  if (little_endian(data + 14, 4) == CORE) {
+    *width = little_endian(data + 18, 2);
+    *height = little_endian(data + 20, 2);
+    return true;
+  }
+  const int32_t w = (int32_t)little_endian(data + 18, 4), h = (int32_t)little_endian(data + 22, 4);
+  *width = (uint32_t)w;
+  *height = h < 0 ? 0u - (uint32_t)h : (uint32_t)h; /* negative: from top to bottom */
+  return w > 0;
+}
+
+/* One chunk of WebP (RFC 9649): VP8 in a frame, VP8L without loss, VP8X before others. */
+static bool webp_size(const uint8_t *data, size_t size, uint32_t *width, uint32_t *height) {
+  bool found = false;
+  *width = *height = 0;
+  for (size_t at = 12; size - at >= 8;) {
+    const uint8_t *p = data + at + 8;
+    const size_t left = size - at - 8, length = little_endian(data + at + 4, 4);
+    if (has(data, size, at, "VP8X", 4) && left >= 10) {
+      at_least(width, little_endian(p + 4, 3) + 1);
+      at_least(height, little_endian(p + 7, 3) + 1);
+      found = true;
+    } else if (has(data, size, at, "VP8 ", 4) && left >= 10) {
+      at_least(width, little_endian(p + 6, 2) & 0x3fff);
+      at_least(height, little_endian(p + 8, 2) & 0x3fff);
+      return true;
+    } else if (has(data, size, at, "VP8L", 4) && left >= 5) {
+      const uint32_t bits = little_endian(p + 1, 4);
+      at_least(width, (bits & 0x3fff) + 1);
+      at_least(height, (bits >> 14 & 0x3fff) + 1);
+      return true;
+    }
+    if (length > left || left - length < (length & 1))
+      break;
+    at += 8 + length + (length & 1);
+  }
+  return found;
+}
+
+bool encoded_size(encoded_kind kind, const uint8_t *data, size_t size, uint32_t *width, uint32_t *height) {
+  switch (kind) {
+  case ENCODED_JPEG:
+    return jpeg_size(data, size, width, height);
+  case ENCODED_PNG:
+    return encoded_png_size(data, size, width, height);
+  case ENCODED_GIF:
+    return gif_size(data, size, width, height);
+  case ENCODED_BMP:
+    return bmp_size(data, size, width, height);
+  case ENCODED_WEBP:
+    return webp_size(data, size, width, height);
+  default:
+    return false;
+  }
+}
+
+bool encoded_is_whole(encoded_kind kind, const uint8_t *data, size_t size) {
+  switch (kind) {
+  case ENCODED_JPEG:
+    return encoded_jpeg_is_whole(data, size);
+  case ENCODED_PNG:
+    return encoded_png_is_whole(data, size);
+  case ENCODED_GIF:
+    return encoded_gif_is_whole(data, size);
+  case ENCODED_WEBP:
+    return size >= 12 && little_endian(data + 4, 4) <= size - 8;
+  default:
+    return true;
+  }
 }

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* resnet18-server: start, signals, the end. */
+#include "decoder_child.h"
+#include "health.h"
+#include "routes.h"
+#include "server.h"
+#include "settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A standard stream that the caller closed: no file that is opened later may get its number. */
+static void occupy_standard_streams(void) {
+  for (int file = 0; file < 3; file++)
+    if (fcntl(file, F_GETFD) < 0 && open("/dev/null", file == 0 ? O_WRONLY : O_RDONLY) != file)
+      abort();
+}
+
+/* All threads inherit the mask; the main one waits for what it blocks. */
+static void block_signals(sigset_t *set) {
+  sigemptyset(set);
+  sigaddset(set, SIGTERM);
+  sigaddset(set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, set, NULL);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+static void decoded(job *j, void *user) {
+  classifier_push(((server *)user)->classifier, j);
+}
+
+static bool start(server *s) {
+  s->started = g_get_real_time();
+  const unsigned threads = s->settings.threads ? (unsigned)s->settings.threads : resnet18_cpu_count();
+  s->decoder = decoder_new(&s->settings, threads, decoded, s); /* they load while the model does */
+  s->classifier = classifier_new(&s->settings);
+  if (s->classifier == NULL || !decoder_wait(s->decoder))
+    return false;
+  s->http = http_new(&s->settings, route_tables, s);
+  if (s->http == NULL)
+    return false;
+  __atomic_store_n(&s->ready, 1, __ATOMIC_RELEASE);
+  const bool colon = strchr(s->settings.bind, ':') != NULL;
+  fprintf(stderr, "resnet18-server: ready at %s://%s%s%s:%u/ (%s, %s, %u thread%s)\n",
+          s->settings.tls_cert ? "https" : "http", colon ? "[" : "", s->settings.bind, colon ? "]" : "",
+          http_port(s->http), classifier_precision(s->classifier), classifier_kernels(s->classifier),
+          classifier_threads(s->classifier), classifier_threads(s->classifier) == 1 ? "" : "s");
+  return true;
+}
+
+/* What was accepted is answered first. */
+static void stop(server *s) {
+  __atomic_store_n(&s->ready, 0, __ATOMIC_RELEASE);
+  if (s->http && !http_drain(s->http, s->settings.drain_time))
+    fprintf(stderr, "resnet18-server: some requests were not finished in time\n");
+  decoder_free(s->decoder);
+  classifier_free(s->classifier);
+  if (s->http)
+    http_free(s->http);
+  settings_clear(&s->settings);
+}
+
+static int serve(server *s) {
+  sigset_t set;
+  int number = 0;
+  block_signals(&set);
+  const bool ok = start(s);
+  if (ok)
+    while (sigwait(&set, &number) != 0)
+      ;
+  if (ok)
+    fprintf(stderr, "resnet18-server: %s, finishing what was accepted\n",
+            number == SIGTERM ? "asked to stop" : "interrupted");
+  stop(s);
+  return ok ? 0 : 1;
+}
+
+int main(int argc, char **argv) {
+  static server s;
+  int status;
+  occupy_standard_streams();
+  setlocale(LC_CTYPE, "");
+  if (argc > 1 && strcmp(argv[1], DECODER_ARGUMENT) == 0)
+    return decoder_child_main(argc, argv);
+  const bool health = argc > 1 && strcmp(argv[1], "health") == 0;
+  if (!settings_parse(&s.settings, argc - health, argv + health, &status)) {
+    settings_clear(&s.settings);
+    return status;
+  }
+  if (health) {
+    status = health_main(&s.settings);
+    settings_clear(&s.settings);
+    return status;
+  }
+  return serve(&s);
+}
