@@ -8,6 +8,10 @@
 
 enum { R18_CALIBRATION_POSITIONS = 16, R18_CALIBRATION_LIMIT = 64 << 10 };
 
+/* Between these is every range. */
+#define R18_RANGE_LEAST 1e-6f
+#define R18_RANGE_MOST 1e6f
+
 /* Real values, all above 0. */
 struct r18_calibration {
   uint64_t weights;       /* r18_fingerprint of the weights that it belongs to */

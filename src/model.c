@@ -5,8 +5,10 @@
 #include "builtin.h"
 #include "calibration.h"
 #include "error.h"
+#include "expect.h"
 #include "file.h"
 #include "locate.h"
+#include "quantized.h"
 
 #include <errno.h>
 #include <float.h>
@@ -55,8 +57,13 @@ static const char counter_name[] = "num_batches_tracked"; /* training's; nobody 
 
 struct resnet18_model {
   atomic_uint references;
-  r18_tensors tensors;
-  const r18_tensor *conv[R18_CONVS], *norm[R18_CONVS][NORM_PARTS], *fc_weight, *fc_bias; /* inside `tensors` */
+  char *source;                                                    /* owned */
+  r18_tensors floats;                                              /* count 0: there are none */
+  const r18_tensor *conv[R18_CONVS], *norm[R18_CONVS][NORM_PARTS]; /* inside `floats` */
+  bool checked[3];         /* their values, by resnet18_precision; guarded by packed_lock */
+  r18_tensors int8;        /* count 0: int8 is made of the floats */
+  r18_quantized quantized; /* inside `int8` */
+  const r18_tensor *fc[2]; /* weight, bias; inside `int8` where there is one */
   size_t classes;
   r18_calibration *calibration; /* owned; NULL where there is none */
   pthread_mutex_t packed_lock;
@@ -65,67 +72,34 @@ struct resnet18_model {
 
 /* ---- Names and shapes ----------------------------------------------------------------------------------- */
 
-static resnet18_status tensor_fail(const resnet18_model *model, const char *name, const char *what,
-                                   resnet18_error *error) {
-  return r18_fail(error, RESNET18_ERROR_FORMAT, "%s: tensor '%s' %s", model->tensors.source, name, what);
-}
-
-static void print_shape(const uint64_t *shape, unsigned dims, char *out, size_t room) {
-  size_t used = (size_t)snprintf(out, room, "[");
-  for (unsigned i = 0; i < dims && used < room; i++)
-    used += (size_t)snprintf(out + used, room - used, i ? ", %ju" : "%ju", (uintmax_t)shape[i]);
-  if (used < room)
-    snprintf(out + used, room - used, "]");
-}
-
-static resnet18_status shape_fail(const resnet18_model *model, const r18_tensor *tensor, const uint64_t *shape,
-                                  unsigned dims, resnet18_error *error) {
-  char is[R18_MAX_DIMS * 22 + 3], must[R18_MAX_DIMS * 22 + 3];
-  print_shape(tensor->shape, tensor->dims, is, sizeof is);
-  print_shape(shape, dims, must, sizeof must);
-  return r18_fail(error, RESNET18_ERROR_FORMAT, "%s: tensor '%s' has the shape %s instead of %s", model->tensors.source,
-                  tensor->name, is, must);
-}
-
-/* The tensor name.part; it must exist, be of floats and have this shape. */
-static resnet18_status find(const resnet18_model *model, const char *name, const char *part, const uint64_t *shape,
-                            unsigned dims, const r18_tensor **tensor, resnet18_error *error) {
-  char full[R18_MAX_NAME];
-  snprintf(full, sizeof full, "%s.%s", name, part);
-  *tensor = r18_tensors_find(&model->tensors, full);
-  if (!*tensor)
-    return tensor_fail(model, full, "is missing", error);
-  if ((*tensor)->dtype == R18_I64)
-    return tensor_fail(model, full, "has the dtype I64 instead of F32, F16 or BF16", error);
-  if ((*tensor)->dims != dims || memcmp((*tensor)->shape, shape, dims * sizeof *shape) != 0)
-    return shape_fail(model, *tensor, shape, dims, error);
-  return RESNET18_OK;
-}
+enum { FC_WEIGHT, FC_BIAS };
 
 /* The number of classes is what fc.weight says. */
-static resnet18_status find_linear(resnet18_model *model, resnet18_error *error) {
-  const r18_tensor *weight = r18_tensors_find(&model->tensors, "fc.weight");
-  uint64_t shape[] = {weight && weight->dims ? weight->shape[0] : 1000, RESNET18_FEATURES};
-  if (shape[0] < 1 || shape[0] > MAX_CLASSES)
+static resnet18_status find_linear(resnet18_model *model, const r18_tensors *tensors, resnet18_error *error) {
+  const r18_tensor *weight = r18_tensors_find(tensors, "fc.weight");
+  r18_expected expected = {R18_FLOATS, 2, {weight && weight->dims ? weight->shape[0] : 1000, RESNET18_FEATURES}};
+  if (expected.shape[0] < 1 || expected.shape[0] > MAX_CLASSES)
     return r18_fail(error, RESNET18_ERROR_FORMAT, "%s: tensor 'fc.weight' is for %ju classes instead of 1 to %d",
-                    model->tensors.source, (uintmax_t)shape[0], MAX_CLASSES);
-  resnet18_status status = find(model, "fc", "weight", shape, 2, &model->fc_weight, error);
+                    tensors->source, (uintmax_t)expected.shape[0], MAX_CLASSES);
+  resnet18_status status = r18_expect(tensors, "fc", "weight", &expected, &model->fc[FC_WEIGHT], error);
+  expected.dims = 1;
   if (!status)
-    status = find(model, "fc", "bias", shape, 1, &model->fc_bias, error);
-  model->classes = (size_t)shape[0];
+    status = r18_expect(tensors, "fc", "bias", &expected, &model->fc[FC_BIAS], error);
+  model->classes = (size_t)expected.shape[0];
   return status;
 }
 
-static resnet18_status find_all(resnet18_model *model, resnet18_error *error) {
+static resnet18_status find_floats(resnet18_model *model, resnet18_error *error) {
   resnet18_status status = RESNET18_OK;
   for (unsigned i = 0; i < R18_CONVS && !status; i++) {
     const r18_conv_shape *conv = &r18_convs[i];
-    const uint64_t shape[] = {conv->out_channels, conv->in_channels, conv->kernel, conv->kernel};
-    status = find(model, conv->name, "weight", shape, 4, &model->conv[i], error);
+    const r18_expected weight = {R18_FLOATS, 4, {conv->out_channels, conv->in_channels, conv->kernel, conv->kernel}};
+    const r18_expected norm = {R18_FLOATS, 1, {conv->out_channels}};
+    status = r18_expect(&model->floats, conv->name, "weight", &weight, &model->conv[i], error);
     for (unsigned k = 0; k < NORM_PARTS && !status; k++)
-      status = find(model, conv->norm, norm_part_names[k], shape, 1, &model->norm[i][k], error);
+      status = r18_expect(&model->floats, conv->norm, norm_part_names[k], &norm, &model->norm[i][k], error);
   }
-  return status ? status : find_linear(model, error);
+  return status ? status : find_linear(model, &model->floats, error);
 }
 
 /* Whether `name` is a batch norm's counter. */
@@ -140,7 +114,7 @@ static bool is_counter(const char *name) {
 }
 
 static bool is_known(const resnet18_model *model, const r18_tensor *tensor) {
-  bool known = tensor == model->fc_weight || tensor == model->fc_bias;
+  bool known = tensor == model->fc[FC_WEIGHT] || tensor == model->fc[FC_BIAS];
   for (unsigned i = 0; i < R18_CONVS && !known; i++) {
     known = tensor == model->conv[i];
     for (unsigned k = 0; k < NORM_PARTS && !known; k++)
@@ -151,40 +125,19 @@ static bool is_known(const resnet18_model *model, const r18_tensor *tensor) {
 
 /* Nothing but the network's tensors and the counters, which are single integers. */
 static resnet18_status check_rest(const resnet18_model *model, resnet18_error *error) {
-  for (size_t i = 0; i < model->tensors.count; i++) {
-    const r18_tensor *tensor = &model->tensors.tensor[i];
+  for (size_t i = 0; i < model->floats.count; i++) {
+    const r18_tensor *tensor = &model->floats.tensor[i];
     if (is_known(model, tensor))
       continue;
     if (!is_counter(tensor->name))
-      return tensor_fail(model, tensor->name, "does not belong to ResNet-18", error);
+      return r18_tensor_fail(&model->floats, tensor->name, "does not belong to ResNet-18", error);
     if (tensor->dtype != R18_I64 || r18_tensor_count(tensor) != 1)
-      return tensor_fail(model, tensor->name, "is not a single I64", error);
+      return r18_tensor_fail(&model->floats, tensor->name, "is not a single I64", error);
   }
   return RESNET18_OK;
 }
 
 /* ---- Values --------------------------------------------------------------------------------------------- */
-
-/* The index of the first value that is not finite, for the message. */
-static size_t first_not_finite(const r18_tensor *tensor) {
-  size_t count = r18_tensor_count(tensor), i = 0;
-  float value = 0.0f;
-  for (; i < count; i++) {
-    r18_tensor_read(tensor, i, 1, &value);
-    if (!isfinite(value))
-      break;
-  }
-  return i;
-}
-
-static resnet18_status check_finite(const resnet18_model *model, const r18_tensor *tensor, float *largest,
-                                    resnet18_error *error) {
-  *largest = r18_tensor_largest(&model->tensors, tensor);
-  if (isfinite(*largest))
-    return RESNET18_OK;
-  return r18_fail(error, RESNET18_ERROR_FORMAT, "%s: tensor '%s' has %s at index %zu", model->tensors.source,
-                  tensor->name, "a value that is not finite", first_not_finite(tensor));
-}
 
 /* Factor and summand that the batch norm of convolution `index` amounts to, of channels [first, first + count). */
 static void norm_as_line(const resnet18_model *model, unsigned index, unsigned first, unsigned count, double *factor,
@@ -206,7 +159,7 @@ static resnet18_status check_variance(const resnet18_model *model, unsigned inde
   for (unsigned c = 0; c < r18_convs[index].out_channels; c++)
     if (variance[c] < 0.0f)
       return r18_fail(error, RESNET18_ERROR_FORMAT, "%s: tensor '%s' has the negative variance %g at index %u",
-                      model->tensors.source, tensor->name, (double)variance[c], c);
+                      model->source, tensor->name, (double)variance[c], c);
   return RESNET18_OK;
 }
 
@@ -217,49 +170,68 @@ static resnet18_status check_folded(const resnet18_model *model, unsigned index,
   for (unsigned c = 0; c < r18_convs[index].out_channels; c++)
     if (!(fabs(factor[c]) <= FLT_MAX && fabs(factor[c]) * largest <= FLT_MAX && fabs(summand[c]) <= FLT_MAX))
       return r18_fail(error, RESNET18_ERROR_FORMAT,
-                      "%s: tensor '%s' overflows when channel %u of '%s' is folded into it", model->tensors.source,
+                      "%s: tensor '%s' overflows when channel %u of '%s' is folded into it", model->source,
                       model->conv[index]->name, c, r18_convs[index].norm);
   return RESNET18_OK;
 }
 
-static resnet18_status check_values(const resnet18_model *model, resnet18_error *error) {
-  float largest, ignored;
+static resnet18_status check_floats(const resnet18_model *model, resnet18_error *error) {
+  float largest;
   resnet18_status status = RESNET18_OK;
   for (unsigned i = 0; i < R18_CONVS && !status; i++) {
     for (unsigned k = 0; k < NORM_PARTS && !status; k++)
-      status = check_finite(model, model->norm[i][k], &ignored, error);
+      status = r18_expect_finite(&model->floats, model->norm[i][k], NULL, error);
     if (!status)
       status = check_variance(model, i, error);
     if (!status)
-      status = check_finite(model, model->conv[i], &largest, error);
+      status = r18_expect_finite(&model->floats, model->conv[i], &largest, error);
     if (!status)
       status = check_folded(model, i, largest, error);
-    r18_tensor_release(&model->tensors, model->conv[i]);
+    r18_tensor_release(&model->floats, model->conv[i]);
   }
-  if (!status)
-    status = check_finite(model, model->fc_weight, &ignored, error);
-  if (!status)
-    status = check_finite(model, model->fc_bias, &ignored, error);
-  r18_tensor_release(&model->tensors, model->fc_weight);
+  return status;
+}
+
+static resnet18_status check_linear(const resnet18_model *model, const r18_tensors *tensors, resnet18_error *error) {
+  resnet18_status status = RESNET18_OK;
+  for (unsigned i = 0; i < 2 && !status; i++)
+    status = r18_expect_finite(tensors, model->fc[i], NULL, error);
+  r18_tensor_release(tensors, model->fc[FC_WEIGHT]);
+  return status;
+}
+
+resnet18_status r18_model_check(resnet18_model *model, resnet18_precision precision, resnet18_error *error) {
+  if (model->checked[precision])
+    return RESNET18_OK;
+  const bool int8 = precision == RESNET18_PRECISION_INT8 && model->int8.count;
+  resnet18_status status =
+      int8 ? r18_quantized_check(&model->int8, &model->quantized, error) : check_floats(model, error);
+  model->checked[precision] = !status;
   return status;
 }
 
 /* ---- Loading -------------------------------------------------------------------------------------------- */
 
-static resnet18_status open_builtin(r18_tensors *tensors, resnet18_error *error) {
-  size_t size = (size_t)(r18_builtin_weights_end - r18_builtin_weights);
-  resnet18_status status = r18_tensors_from_memory("built-in", r18_builtin_weights, size, tensors, error);
-  tensors->discardable = !status; /* a read-only mapping of the library's file */
-  return status;
-}
-
-static resnet18_status check_model(resnet18_model *model, resnet18_error *error) {
-  resnet18_status status = find_all(model, error);
+/* Weights of floats: model->floats is open. */
+static resnet18_status adopt_floats(resnet18_model *model, resnet18_error *error) {
+  resnet18_status status = find_floats(model, error);
   if (!status)
     status = check_rest(model, error);
   if (!status)
-    status = check_values(model, error);
-  return status;
+    status = r18_model_check(model, RESNET18_PRECISION_FP32, error);
+  model->checked[RESNET18_PRECISION_INT8] = !status;
+  return status ? status : check_linear(model, &model->floats, error);
+}
+
+/* Weights that are quantised already: model->int8 is open. */
+static resnet18_status adopt_int8(resnet18_model *model, resnet18_error *error) {
+  model->calibration = malloc(sizeof *model->calibration);
+  if (!model->calibration)
+    return r18_fail_memory(error, sizeof *model->calibration);
+  resnet18_status status = find_linear(model, &model->int8, error);
+  if (!status)
+    status = r18_quantized_find(&model->int8, model->fc, &model->quantized, model->calibration, error);
+  return status ? status : check_linear(model, &model->int8, error);
 }
 
 /* ---- Calibration ---------------------------------------------------------------------------------------- */
@@ -291,11 +263,6 @@ static resnet18_status read_calibration(resnet18_model *model, const char *path,
   return status;
 }
 
-static resnet18_status adopt_builtin_calibration(resnet18_model *model, resnet18_error *error) {
-  const size_t size = (size_t)(r18_builtin_calibration_end - r18_builtin_calibration);
-  return adopt_calibration(model, "built-in calibration", (const char *)r18_builtin_calibration, size, error);
-}
-
 /* The file beside the weights, if there is one. */
 static resnet18_status find_calibration(resnet18_model *model, const char *weights, resnet18_error *error) {
   static const char ending[] = ".calibration";
@@ -310,19 +277,63 @@ static resnet18_status find_calibration(resnet18_model *model, const char *weigh
   return status;
 }
 
+/* `calibration` NULL: the file beside the weights. */
+static resnet18_status load_file(resnet18_model *model, const char *path, const char *calibration,
+                                 resnet18_error *error) {
+  resnet18_status status = r18_tensors_open(path, &model->floats, error);
+  if (status)
+    return status;
+  if (r18_is_quantized(&model->floats)) {
+    model->int8 = model->floats;
+    model->floats = (r18_tensors){0};
+    status = adopt_int8(model, error);
+    return status ? status : r18_model_check(model, RESNET18_PRECISION_INT8, error);
+  }
+  status = adopt_floats(model, error);
+  if (status)
+    return status;
+  return calibration ? read_calibration(model, calibration, error) : find_calibration(model, path, error);
+}
+
+/* One of the library's own files; tensors->count stays 0 if this build is without it. */
+static resnet18_status open_builtin(const unsigned char *begin, const unsigned char *end, r18_tensors *tensors,
+                                    resnet18_error *error) {
+  if (begin == end)
+    return RESNET18_OK;
+  resnet18_status status = r18_tensors_from_memory("built-in", begin, (size_t)(end - begin), tensors, error);
+  tensors->discardable = !status; /* a read-only mapping of the library's file */
+  return status;
+}
+
+/* With both forms in the library, the values of each are looked at when they are first wanted. */
+static resnet18_status load_builtin(resnet18_model *model, resnet18_error *error) {
+  resnet18_status status = open_builtin(r18_builtin_weights, r18_builtin_weights_end, &model->floats, error);
+  if (!status)
+    status = open_builtin(r18_builtin_int8, r18_builtin_int8_end, &model->int8, error);
+  if (status)
+    return status;
+  if (model->int8.count) {
+    status = model->floats.count ? find_floats(model, error) : RESNET18_OK;
+    return status ? status : adopt_int8(model, error);
+  }
+  status = adopt_floats(model, error);
+  const size_t size = (size_t)(r18_builtin_calibration_end - r18_builtin_calibration);
+  return status ? status
+                : adopt_calibration(model, "built-in calibration", (const char *)r18_builtin_calibration, size, error);
+}
+
 /* `path` NULL: the built-in weights. */
-static resnet18_status load(const char *path, resnet18_model **model, resnet18_error *error) {
+static resnet18_status load(const char *path, const char *calibration, resnet18_model **model, resnet18_error *error) {
   *model = NULL;
   resnet18_model *m = calloc(1, sizeof *m);
   if (!m)
     return r18_fail_memory(error, sizeof *m);
   atomic_init(&m->references, 1);
   pthread_mutex_init(&m->packed_lock, NULL);
-  resnet18_status status = path ? r18_tensors_open(path, &m->tensors, error) : open_builtin(&m->tensors, error);
+  m->source = strdup(path ? path : "built-in");
+  resnet18_status status = m->source ? RESNET18_OK : r18_fail_memory(error, strlen(path ? path : ""));
   if (!status)
-    status = check_model(m, error);
-  if (!status)
-    status = path ? find_calibration(m, path, error) : adopt_builtin_calibration(m, error);
+    status = path ? load_file(m, path, calibration, error) : load_builtin(m, error);
   if (status) {
     resnet18_model_unref(m);
     return status;
@@ -338,13 +349,18 @@ resnet18_status resnet18_model_load(const char *path, resnet18_model **model, re
     return r18_fail(error, RESNET18_ERROR_ARGUMENT, "the name of the weights file is empty");
   resnet18_status status = path ? RESNET18_OK : r18_locate_weights(&located, error);
   if (!status)
-    status = load(path ? path : located, model, error);
+    status = load(path ? path : located, NULL, model, error);
   free(located);
   return status;
 }
 
 resnet18_status r18_model_load_builtin(resnet18_model **model, resnet18_error *error) {
-  return load(NULL, model, error);
+  return load(NULL, NULL, model, error);
+}
+
+resnet18_status r18_model_load_calibrated(const char *path, const char *calibration, resnet18_model **model,
+                                          resnet18_error *error) {
+  return load(path, calibration, model, error);
 }
 
 resnet18_model *resnet18_model_ref(resnet18_model *model) {
@@ -356,7 +372,9 @@ void resnet18_model_unref(resnet18_model *model) {
   if (!model || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1)
     return;
   pthread_mutex_destroy(&model->packed_lock);
-  r18_tensors_clear(&model->tensors);
+  r18_tensors_clear(&model->floats);
+  r18_tensors_clear(&model->int8);
+  free(model->source);
   free(model->calibration);
   free(model);
 }
@@ -368,22 +386,33 @@ size_t resnet18_model_classes(const resnet18_model *model) {
 }
 
 const char *resnet18_model_source(const resnet18_model *model) {
-  return model->tensors.source;
+  return model->source;
 }
 
 bool resnet18_model_calibrated(const resnet18_model *model) {
   return model->calibration != NULL;
 }
 
+bool resnet18_model_supports(const resnet18_model *model, resnet18_precision precision) {
+  switch (precision) {
+  case RESNET18_PRECISION_FP32:
+    return model->floats.count > 0;
+  case RESNET18_PRECISION_INT8:
+    return model->calibration != NULL;
+  default:
+    return precision == RESNET18_PRECISION_AUTO;
+  }
+}
+
 bool resnet18_model_class_row(const resnet18_model *model, size_t index, float *row) {
   if (index >= model->classes)
     return false;
-  r18_tensor_read(model->fc_weight, index * RESNET18_FEATURES, RESNET18_FEATURES, row);
+  r18_tensor_read(model->fc[FC_WEIGHT], index * RESNET18_FEATURES, RESNET18_FEATURES, row);
   return true;
 }
 
 const r18_tensors *r18_model_tensors(const resnet18_model *model) {
-  return &model->tensors;
+  return model->int8.count ? &model->int8 : &model->floats;
 }
 
 void r18_model_conv(const resnet18_model *model, unsigned index, unsigned first, unsigned count, float *weights,
@@ -402,12 +431,23 @@ void r18_model_conv(const resnet18_model *model, unsigned index, unsigned first,
 }
 
 void r18_model_linear(const resnet18_model *model, unsigned first, unsigned count, float *weights, float *bias) {
-  r18_tensor_read(model->fc_weight, (size_t)first * RESNET18_FEATURES, (size_t)count * RESNET18_FEATURES, weights);
-  r18_tensor_read(model->fc_bias, first, count, bias);
+  r18_tensor_read(model->fc[FC_WEIGHT], (size_t)first * RESNET18_FEATURES, (size_t)count * RESNET18_FEATURES, weights);
+  r18_tensor_read(model->fc[FC_BIAS], first, count, bias);
 }
 
 void r18_model_release(const resnet18_model *model, unsigned index) {
-  r18_tensor_release(&model->tensors, index < R18_CONVS ? model->conv[index] : model->fc_weight);
+  if (index == R18_CONVS) {
+    r18_tensor_release(model->int8.count ? &model->int8 : &model->floats, model->fc[FC_WEIGHT]);
+    return;
+  }
+  if (model->floats.count)
+    r18_tensor_release(&model->floats, model->conv[index]);
+  if (model->int8.count)
+    r18_quantized_release(&model->int8, &model->quantized, index);
+}
+
+const r18_quantized *r18_model_quantized(const resnet18_model *model) {
+  return model->int8.count ? &model->quantized : NULL;
 }
 
 const r18_calibration *r18_model_calibration(const resnet18_model *model) {

@@ -27,12 +27,24 @@ typedef struct r18_calibration r18_calibration;
 /* The weights in the library itself, whatever the default is. */
 resnet18_status r18_model_load_builtin(resnet18_model **model, resnet18_error *error);
 
-/* All that the file has, the batch norms' counters included. */
+/* Weights of a file with the calibration of another. */
+resnet18_status r18_model_load_calibrated(const char *path, const char *calibration, resnet18_model **model,
+                                          resnet18_error *error);
+
+/* Weights that are quantised already: NULL where int8 has to be made of the floats. */
+typedef struct r18_quantized r18_quantized;
+const r18_quantized *r18_model_quantized(const resnet18_model *model);
+
+/* The values of the weights that `precision` (not AUTO) uses are looked at once: those of a file when it is loaded,
+ * built-in ones here, by whoever holds the lock of the packed weights. */
+resnet18_status r18_model_check(resnet18_model *model, resnet18_precision precision, resnet18_error *error);
+
+/* All that the file has, the batch norms' counters included; of a model with both forms, the quantised one. */
 const r18_tensors *r18_model_tensors(const resnet18_model *model);
 
-/* Output channels [first, first + count) of convolution `index` of r18_convs, its batch norm folded in:
- * weights [count][in_channels][kernel][kernel] (OIHW), w * gamma / sqrt(var + 1e-5); bias [count], beta - mean * gamma
- * / sqrt(var + 1e-5). */
+/* Of a model of floats: output channels [first, first + count) of convolution `index` of r18_convs, its batch norm
+ * folded in: weights [count][in_channels][kernel][kernel] (OIHW), w * gamma / sqrt(var + 1e-5); bias [count], beta -
+ * mean * gamma / sqrt(var + 1e-5). */
 void r18_model_conv(const resnet18_model *model, unsigned index, unsigned first, unsigned count, float *weights,
                     float *bias);
 

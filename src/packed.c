@@ -4,6 +4,7 @@
 
 #include "calibration.h"
 #include "error.h"
+#include "quantized.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -75,9 +76,12 @@ static resnet18_status choose(const resnet18_model *model, r18_packed *packed, u
     r18_calibration_apply(r18_model_calibration(model), index, &chosen->conv);
   const r18_conv_kernel *const *kernel =
       packed->precision == RESNET18_PRECISION_INT8 ? r18_conv_kernels_u8 : r18_conv_kernels_f32;
+  const bool int8 = packed->precision == RESNET18_PRECISION_INT8;
   for (; *kernel; kernel++) {
     const bool allowed = (*kernel)->set == R18_CPU_C || (r18_cpu_sets() & (*kernel)->set);
-    if (allowed && (*kernel)->accepts(&chosen->conv)) {
+    /* The same form of weights everywhere, so that results do not depend on the processor or on who quantised. */
+    const bool fits = !int8 || (*kernel)->positions == r18_has_positions(index);
+    if (allowed && fits && (*kernel)->accepts(&chosen->conv)) {
       chosen->kernel = *kernel;
       chosen->bytes = (*kernel)->packed_bytes(&chosen->conv);
       return RESNET18_OK;
@@ -104,14 +108,26 @@ static unsigned groups_of(const r18_packed *packed, unsigned index) {
   return r18_convs[index].out_channels / R18_PACK_GROUP;
 }
 
+static void pack_quantized_group(const r18_packed_conv *conv, const r18_quantized *quantized, unsigned index,
+                                 unsigned first) {
+  r18_group_floats floats;
+  const r18_int8_group group = r18_quantized_group(quantized, index, first, &floats);
+  conv->kernel->pack_int8(&conv->conv, first, &group, (void *)(uintptr_t)conv->weights);
+}
+
 static bool pack_conv_group(struct packing *job, unsigned index, unsigned group) {
   const r18_packed_conv *conv = &job->packed->conv[index];
   const r18_conv_shape *shape = &r18_convs[index];
   const size_t count = (size_t)R18_PACK_GROUP * shape->in_channels * shape->kernel * shape->kernel;
+  const unsigned first = group * R18_PACK_GROUP;
+  const r18_quantized *quantized = r18_model_quantized(job->model);
+  if (quantized && conv->kernel->pack_int8) {
+    pack_quantized_group(conv, quantized, index, first);
+    return true;
+  }
   float *weights = malloc(sizeof *weights * count), bias[R18_PACK_GROUP];
   if (!weights)
     return false;
-  const unsigned first = group * R18_PACK_GROUP;
   r18_model_conv(job->model, index, first, R18_PACK_GROUP, weights, bias);
   bool good = r18_pack_floats(conv->kernel, &conv->conv, first, weights, bias, (void *)(uintptr_t)conv->weights);
   free(weights);
@@ -183,15 +199,15 @@ static void free_packed(r18_packed *packed) {
   free(packed);
 }
 
-static resnet18_status new_packed(const resnet18_model *model, resnet18_precision precision, r18_team *team,
-                                  r18_packed **out, resnet18_error *error) {
+static resnet18_status new_packed(resnet18_model *model, resnet18_precision precision, r18_team *team, r18_packed **out,
+                                  resnet18_error *error) {
   r18_packed *packed = calloc(1, sizeof *packed);
   if (!packed)
     return r18_fail_memory(error, sizeof *packed);
   packed->users = 1;
   packed->precision = precision;
   packed->classes = (unsigned)resnet18_model_classes(model);
-  resnet18_status status = RESNET18_OK;
+  resnet18_status status = r18_model_check(model, precision, error);
   for (unsigned i = 0; i < R18_CONVS && !status; i++)
     status = choose(model, packed, i, r18_team_threads(team), error);
   if (!status)

@@ -23,11 +23,7 @@ typedef struct {
   uint64_t begin, end;
 } span;
 
-static const struct {
-  const char *name;
-  r18_dtype dtype;
-  unsigned bytes;
-} dtypes[] = {{"F32", R18_F32, 4}, {"F16", R18_F16, 2}, {"BF16", R18_BF16, 2}, {"I64", R18_I64, 8}};
+static const r18_dtype dtypes[] = {R18_F32, R18_F16, R18_BF16, R18_I64, R18_I8};
 
 /* ---- JSON ----------------------------------------------------------------------------------------------- */
 
@@ -234,12 +230,13 @@ static resnet18_status read_dtype(json *j, r18_tensor *tensor) {
   if (status)
     return status;
   for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
-    if (strcmp(name, dtypes[i].name) == 0) {
-      tensor->dtype = dtypes[i].dtype;
+    if (strcmp(name, r18_dtype_name(dtypes[i])) == 0) {
+      tensor->dtype = dtypes[i];
       return RESNET18_OK;
     }
   return r18_fail(j->error, RESNET18_ERROR_FORMAT,
-                  "%s: tensor '%s' has the dtype '%s' instead of F32, F16, BF16 or I64", j->source, tensor->name, name);
+                  "%s: tensor '%s' has the dtype '%s' instead of F32, F16, BF16, I8 or I64", j->source, tensor->name,
+                  name);
 }
 
 /* One of the three properties; `seen` has a bit for each. */
@@ -276,10 +273,7 @@ static resnet18_status read_property(json *j, r18_tensor *tensor, span *place, u
 
 /* Bytes of dtype * shape; false if that is more than a file can have. */
 static bool tensor_bytes(const r18_tensor *tensor, uint64_t *bytes) {
-  uint64_t product = dtypes[0].bytes;
-  for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
-    if (dtypes[i].dtype == tensor->dtype)
-      product = dtypes[i].bytes;
+  uint64_t product = r18_dtype_bytes(tensor->dtype);
   for (unsigned i = 0; i < tensor->dims; i++)
     if (__builtin_mul_overflow(product, tensor->shape[i], &product) || product > INT64_MAX)
       return false;

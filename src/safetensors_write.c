@@ -12,17 +12,9 @@
 /* The longest "name":{...}: a name whose every byte is escaped, and 4 + 2 numbers of 20 digits. */
 enum { MAX_ENTRY = 6 * R18_MAX_NAME + 256 };
 
-static unsigned dtype_bytes(r18_dtype dtype) {
-  return dtype == R18_I64 ? 8 : dtype == R18_F32 ? 4 : 2;
-}
-
-static const char *dtype_name(r18_dtype dtype) {
-  return dtype == R18_F32 ? "F32" : dtype == R18_F16 ? "F16" : dtype == R18_BF16 ? "BF16" : "I64";
-}
-
 static int by_width_and_name(const void *a, const void *b) {
   const r18_tensor *const *x = a, *const *y = b;
-  unsigned wide = dtype_bytes((*x)->dtype), other = dtype_bytes((*y)->dtype);
+  unsigned wide = r18_dtype_bytes((*x)->dtype), other = r18_dtype_bytes((*y)->dtype);
   if (wide != other)
     return wide > other ? -1 : 1;
   return strcmp((*x)->name, (*y)->name);
@@ -43,7 +35,7 @@ static char *append_string(char *out, const char *string) {
 
 static char *append_tensor(char *out, const r18_tensor *tensor, uint64_t offset) {
   out = append_string(out, tensor->name);
-  out += sprintf(out, ":{\"dtype\":\"%s\",\"shape\":[", dtype_name(tensor->dtype));
+  out += sprintf(out, ":{\"dtype\":\"%s\",\"shape\":[", r18_dtype_name(tensor->dtype));
   for (unsigned i = 0; i < tensor->dims; i++)
     out += sprintf(out, "%s%" PRIu64, i ? "," : "", tensor->shape[i]);
   return out + sprintf(out, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", offset, offset + tensor->bytes);

@@ -46,11 +46,15 @@ static bool has_fast_int8(void) {
 
 static resnet18_status decide_precision(const resnet18_model *model, resnet18_precision *precision,
                                         resnet18_error *error) {
+  const bool floats = resnet18_model_supports(model, RESNET18_PRECISION_FP32);
   if (*precision == RESNET18_PRECISION_AUTO)
-    *precision =
-        has_fast_int8() && resnet18_model_calibrated(model) ? RESNET18_PRECISION_INT8 : RESNET18_PRECISION_FP32;
+    *precision = !floats || (has_fast_int8() && resnet18_model_calibrated(model)) ? RESNET18_PRECISION_INT8
+                                                                                  : RESNET18_PRECISION_FP32;
   if (*precision == RESNET18_PRECISION_FP32)
-    return r18_ok(error);
+    return floats ? r18_ok(error)
+                  : r18_fail(error, RESNET18_ERROR_UNSUPPORTED,
+                             "%s: the weights are int8 only; fp32 needs those that they were made of",
+                             resnet18_model_source(model));
   if (*precision != RESNET18_PRECISION_INT8)
     return r18_fail(error, RESNET18_ERROR_ARGUMENT, "precision %d is unknown", (int)*precision);
   if (!resnet18_model_calibrated(model))

@@ -160,6 +160,23 @@ const r18_tensor *r18_tensors_find(const r18_tensors *tensors, const char *name)
   return NULL;
 }
 
+static const struct {
+  const char *name;
+  unsigned bytes;
+} dtypes[] = {[R18_F32] = {"F32", 4},
+              [R18_F16] = {"F16", 2},
+              [R18_BF16] = {"BF16", 2},
+              [R18_I64] = {"I64", 8},
+              [R18_I8] = {"I8", 1}};
+
+const char *r18_dtype_name(r18_dtype dtype) {
+  return dtypes[dtype].name;
+}
+
+unsigned r18_dtype_bytes(r18_dtype dtype) {
+  return dtypes[dtype].bytes;
+}
+
 size_t r18_tensor_count(const r18_tensor *tensor) {
   size_t count = 1;
   for (unsigned i = 0; i < tensor->dims; i++)
@@ -206,11 +223,18 @@ static void read_bfloats(const unsigned char *data, size_t count, float *out) {
   }
 }
 
+static void read_int8(const unsigned char *data, size_t count, float *out) {
+  for (size_t i = 0; i < count; i++)
+    out[i] = (signed char)data[i];
+}
+
 void r18_tensor_read(const r18_tensor *tensor, size_t first, size_t count, float *out) {
   if (tensor->dtype == R18_F32)
     memcpy(out, tensor->data + 4 * first, 4 * count);
   else if (tensor->dtype == R18_F16)
     r18_best_half_reader()(tensor->data + 2 * first, count, out);
+  else if (tensor->dtype == R18_I8)
+    read_int8(tensor->data + first, count, out);
   else
     read_bfloats(tensor->data + 2 * first, count, out);
 }
@@ -228,6 +252,15 @@ static int16_t largest_bits16(const unsigned char *data, size_t count) {
   return largest;
 }
 
+static int32_t largest_int8(const unsigned char *data, size_t count) {
+  int16_t largest = 0;
+  for (size_t i = 0; i < count; i++) {
+    const int16_t value = (signed char)data[i], magnitude = value < 0 ? (int16_t)-value : value;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
 static int32_t largest_bits32(const unsigned char *data, size_t count) {
   int32_t largest = 0;
   for (size_t i = 0; i < count; i++) {
@@ -239,8 +272,10 @@ static int32_t largest_bits32(const unsigned char *data, size_t count) {
   return largest;
 }
 
-/* Bits of the largest magnitude among `bytes` bytes of the dtype. */
+/* Bits of the largest magnitude among `bytes` bytes of the dtype; of integers the magnitude itself. */
 static int32_t largest_bits(r18_dtype dtype, const unsigned char *data, size_t bytes) {
+  if (dtype == R18_I8)
+    return largest_int8(data, bytes);
   return dtype == R18_F32 ? largest_bits32(data, bytes / 4) : largest_bits16(data, bytes / 2);
 }
 
@@ -262,5 +297,7 @@ float r18_tensor_largest(const r18_tensors *tensors, const r18_tensor *tensor) {
     r18_read_halves((const unsigned char *)&half, 1, &value);
     return value;
   }
+  if (tensor->dtype == R18_I8)
+    return (float)bits;
   return float_of_bits(tensor->dtype == R18_F32 ? (uint32_t)bits : (uint32_t)bits << 16);
 }

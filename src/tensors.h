@@ -5,7 +5,7 @@
 
 #include "resnet18.h"
 
-typedef enum { R18_F32, R18_F16, R18_BF16, R18_I64 } r18_dtype;
+typedef enum { R18_F32, R18_F16, R18_BF16, R18_I64, R18_I8 } r18_dtype;
 
 enum { R18_MAX_DIMS = 4, R18_MAX_TENSORS = 512, R18_MAX_NAME = 128 };
 
@@ -42,6 +42,10 @@ resnet18_status r18_tensors_from_memory(const char *source, const void *base, si
                                         resnet18_error *error);
 
 void r18_tensors_clear(r18_tensors *tensors);
+
+/* "BF16" for R18_BF16; bytes of one element. */
+const char *r18_dtype_name(r18_dtype dtype);
+unsigned r18_dtype_bytes(r18_dtype dtype);
 
 /* NULL if there is none of that name. */
 const r18_tensor *r18_tensors_find(const r18_tensors *tensors, const char *name);

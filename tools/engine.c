@@ -73,8 +73,13 @@ bool engine_options_check(const command *self, const engine_options *o, resnet18
   return true;
 }
 
-static resnet18_precision precision_of(const engine_options *o) {
-  int precision = RESNET18_PRECISION_FP32; /* unlike the element: the scores are PyTorch's */
+/* Unlike the element: fp32 where the weights have it, because then the scores are PyTorch's. */
+static resnet18_precision default_precision(const resnet18_model *model) {
+  return resnet18_model_supports(model, RESNET18_PRECISION_FP32) ? RESNET18_PRECISION_FP32 : RESNET18_PRECISION_INT8;
+}
+
+static resnet18_precision precision_of(const engine_options *o, const resnet18_model *model) {
+  int precision = (int)default_precision(model);
   for (int i = 0; o->precision && precisions[i]; i++)
     if (strcmp(o->precision, precisions[i]) == 0)
       precision = i;
@@ -82,13 +87,13 @@ static resnet18_precision precision_of(const engine_options *o) {
 }
 
 bool engine_open(engine *e, const engine_options *o, bool labels) {
-  const resnet18_session_options session = {
-      .precision = precision_of(o), .threads = (unsigned)o->threads, .max_batch = (unsigned)o->batch};
+  resnet18_session_options session = {.threads = (unsigned)o->threads, .max_batch = (unsigned)o->batch};
   resnet18_error error;
 
   memset(e, 0, sizeof *e);
   if (resnet18_model_load(o->weights, &e->model, &error) != RESNET18_OK)
     goto failed;
+  session.precision = precision_of(o, e->model);
   e->classes = resnet18_model_classes(e->model);
   if (labels && resnet18_labels_load(o->labels, e->classes, &e->labels, &error) != RESNET18_OK)
     goto failed;

@@ -37,7 +37,7 @@ void r18_read_halves(const unsigned char *data, size_t count, float *out) {
 }
 
 r18_half_reader r18_best_half_reader(void) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(R18_PLAIN) /* a program of the build has no kernels */
   if (r18_cpu_sets() & R18_CPU_AVX2)
     return r18_read_halves_avx2;
 #endif

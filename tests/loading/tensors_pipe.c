@@ -34,7 +34,7 @@ static unsigned char *read_file(const char *path, size_t *size) {
 }
 
 static void print_tensors(const r18_tensors *tensors) {
-  static const char *const names[] = {"F32", "F16", "BF16", "I64"};
+  static const char *const names[] = {"F32", "F16", "BF16", "I64", "I8"};
   for (size_t i = 0; i < tensors->count; i++) {
     const r18_tensor *tensor = &tensors->tensor[i];
     printf("%s\t%s\t", tensor->name, names[tensor->dtype]);

@@ -90,7 +90,7 @@ static const struct {
     {"{" A "," A "}", 8, "test: tensor 'a' occurs twice"},
     {"{" A "," T("\\u0061", "F32", "[2]", "8", "16") "}", 16, "test: tensor 'a' occurs twice"},
     {"{" T("a", "F64", "[2]", "0", "16") "}", 16,
-     "test: tensor 'a' has the dtype 'F64' instead of F32, F16, BF16 or I64"},
+     "test: tensor 'a' has the dtype 'F64' instead of F32, F16, BF16, I8 or I64"},
     {"{" T("a", "f32", "[2]", "0", "8") "}", 8, "test: tensor 'a' has the dtype 'f32' instead of"},
     {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}", 8,
      "test: tensor 'a' has data_offsets that are not two numbers"},
@@ -369,29 +369,35 @@ static void test_writing(void **state) {
   static const float numbers[] = {1.5f, -2.5f};
   static const uint16_t halves[] = {0x3c00};
   static const int64_t count = 7;
+  static const int8_t bytes[] = {-128, 0, 127};
   r18_tensor list[] = {
       {.name = "half \"\\\t", .dtype = R18_F16, .dims = 1, .shape = {1}, .data = (void *)halves, .bytes = 2},
       {.name = "z", .dtype = R18_F32, .dims = 2, .shape = {2, 1}, .data = (void *)numbers, .bytes = 8},
       {.name = "a", .dtype = R18_F32, .dims = 0, .data = (void *)numbers, .bytes = 4},
       {.name = "n", .dtype = R18_I64, .dims = 0, .data = (void *)&count, .bytes = 8},
+      {.name = "b", .dtype = R18_I8, .dims = 1, .shape = {3}, .data = (void *)bytes, .bytes = 3},
   };
-  static const char *const order[] = {"n", "a", "z", "half \"\\\t"};
-  const r18_tensors out = {.count = 4, .tensor = list};
+  static const char *const order[] = {"n", "a", "z", "half \"\\\t", "b"};
+  const r18_tensors out = {.count = 5, .tensor = list};
   r18_tensors in;
   resnet18_error error;
   assert_ok(r18_safetensors_write(&out, in_folder("written"), &error), &error);
   assert_ok(r18_tensors_open(in_folder("written"), &in, &error), &error);
-  assert_int_equal(in.count, 4);
+  assert_int_equal(in.count, 5);
   assert_int_equal((in.tensor[0].data - in.base) % 8, 0);
-  for (size_t i = 0; i < 4; i++)
+  for (size_t i = 0; i < 5; i++)
     assert_string_equal(in.tensor[i].name, order[i]);
-  for (size_t i = 0; i < 4; i++) {
+  for (size_t i = 0; i < 5; i++) {
     const r18_tensor *tensor = r18_tensors_find(&in, list[i].name);
     assert_int_equal(tensor->dtype, list[i].dtype);
     assert_int_equal(tensor->dims, list[i].dims);
     assert_memory_equal(tensor->shape, list[i].shape, sizeof list[i].shape);
     assert_memory_equal(tensor->data, list[i].data, list[i].bytes);
   }
+  float value[2];
+  r18_tensor_read(&in.tensor[4], 0, 2, value);
+  assert_true(value[0] == -128.0f && value[1] == 0.0f);
+  assert_true(r18_tensor_largest(&in, &in.tensor[4]) == 128.0f);
   r18_tensors_clear(&in);
 
   const unsigned before = count_files();

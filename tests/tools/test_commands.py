@@ -123,8 +123,8 @@ def import_through_a_link():
 def bad_import():
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out.safetensors")
-        for wrong in (media("china.jpg"), os.path.join(folder, "missing.pth"), folder):
-            result = tool.run("import", wrong, "-o", out)
+        for int8, wrong in ([], media("china.jpg")), ([], os.path.join(folder, "missing.pth")), (["--int8"], folder):
+            result = tool.run("import", *int8, wrong, "-o", out)
             equal((result.status, result.out, os.listdir(folder)), (1, "", []), "status, output, files")
             check(result.err.startswith("resnet18: " + wrong) and result.err.count("\n") == 1, "the sentence")
 
@@ -148,6 +148,13 @@ def calibration():
               f"wrote {out}, from 5 pictures\n", "standard output")
         int8, = classify("--weights", weights, "--precision", "int8", media("coffee.png"))
         equal((int8["precision"], int8["classes"][0]["label"]), ("int8", "espresso"), "int8")
+        small = os.path.join(folder, "small.safetensors")
+        equal(works("import", "--int8", weights, "-o", small).out, f"wrote {small}\n", "standard output")
+        check(os.path.getsize(small) < 0.65 * os.path.getsize(weights), "the file is smaller than one of 16 bits a weight")
+        got, = classify("--weights", small, media("coffee.png"))
+        equal((got["precision"], scores(got)), ("int8", scores(int8)), "int8 by default, and the same scores")
+        refused(["classify", "--weights", small, "--precision", "fp32", media("coffee.png")], 1,
+                f"resnet18: {small}: the weights are int8 only; fp32 needs those that they were made of")
         names = os.path.join(folder, "names.txt")
         with open(names, "w", encoding="utf-8") as file:
             file.write("\n".join("pictures/" + name for name in sorted(tool.BEST)) + "\n")
