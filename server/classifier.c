@@ -60,6 +60,8 @@ static void finish(worker *w, resnet18_session *session, size_t image, job *j, g
   j->scores = g_new(float, c->classes);
   resnet18_softmax(logits, c->classes, j->scores);
   j->inference_time = nanoseconds;
+  if (j->want_features)
+    j->features = g_memdup2(resnet18_session_features(session, image), RESNET18_FEATURES * sizeof *j->features);
   if (j->want_cam)
     make_cam(w, session, image, j, j->scores);
   j->status = 200;

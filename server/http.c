@@ -63,7 +63,7 @@ struct request {
   struct MHD_Response *response;
   struct {
     char *name, *value;
-  } headers[4];
+  } headers[8];
   unsigned n_headers;
   unsigned status;
 };

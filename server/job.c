@@ -15,6 +15,7 @@ void job_free(job *j) {
   g_free(j->rgb);
   g_free(j->scores);
   g_free(j->logits);
+  g_free(j->features);
   g_free(j->cam);
   g_free(j);
 }

@@ -19,7 +19,7 @@ struct job {
   const uint8_t *encoded;
   size_t size;
   float *nchw; /* 3 x 224 x 224, the job's own, to be freed with g_free; NULL = `rgb` */
-  bool want_cam;
+  bool want_cam, want_features;
   int cam_class; /* -1 = the best one */
 
   /* Called once, on a thread of the decoder or the classifier. `status` is 200, or the HTTP status that `reason`, a
@@ -33,7 +33,8 @@ struct job {
   unsigned width, height; /* of the decoded picture, upright */
   float *scores;          /* the model's classes: softmax of the logits */
   float *logits;
-  float *cam; /* 49 numbers, or NULL */
+  float *features; /* RESNET18_FEATURES numbers, or NULL */
+  float *cam;      /* 49 numbers, or NULL */
   uint32_t cam_of;
   gint64 submitted, decoded; /* monotonic, in microseconds */
   gint64 inference_time;     /* nanoseconds of the forward pass */
