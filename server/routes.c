@@ -3,7 +3,9 @@
 #include "routes.h"
 
 #include "classify.h"
+#include "kserve.h"
 #include "metrics.h"
+#include "page.h"
 #include "server.h"
 
 #include <stdio.h>
@@ -92,5 +94,7 @@ static const route core_routes[] = {
 
 const route *const route_tables[] = {
     core_routes,
+    kserve_routes,
+    page_routes,
     NULL,
 };
