@@ -184,6 +184,9 @@ static gboolean gst_resnet18_classify_start(GstBaseTransform *trans) {
   forget_past(self);
   GST_INFO_OBJECT(self, "weights %s, %" G_GSIZE_FORMAT " classes, kernels %s, %u threads", engine->source,
                   engine->classes, gst_resnet18_pool_kernels(engine->pool), gst_resnet18_pool_threads(engine->pool));
+  if (*gst_resnet18_pool_warning(engine->pool))
+    GST_ELEMENT_WARNING(self, LIBRARY, SETTINGS, ("%s", gst_resnet18_pool_warning(engine->pool)),
+                        ("plain C kernels take its place"));
   return TRUE;
 }
 

@@ -36,7 +36,7 @@ struct _GstResnet18Pool {
   gsize classes;
   resnet18_precision precision, wanted_precision;
   guint threads, wanted_threads;
-  gchar *kernels;
+  gchar *kernels, *warning;
   GstClockTime pass_time;
   Worker *workers;
   guint n_workers, max_workers;
@@ -344,6 +344,7 @@ static void pool_free(GstResnet18Pool *pool) {
   resnet18_model_unref(pool->model);
   g_free(pool->workers);
   g_free(pool->kernels);
+  g_free(pool->warning);
   g_free(pool->file);
   g_mutex_clear(&pool->lock);
   g_cond_clear(&pool->work);
@@ -358,6 +359,7 @@ static gboolean open_first_worker(GstResnet18Pool *pool, resnet18_error *error) 
   pool->precision = resnet18_session_precision(w->session);
   pool->threads = resnet18_session_threads(w->session);
   pool->kernels = g_strdup(resnet18_session_kernels(w->session));
+  pool->warning = g_strdup(resnet18_session_warning(w->session));
   pool->pass_time = measure_pass(pool, w);
   return TRUE;
 }
@@ -439,6 +441,10 @@ guint gst_resnet18_pool_threads(GstResnet18Pool *pool) {
 
 const gchar *gst_resnet18_pool_kernels(GstResnet18Pool *pool) {
   return pool->kernels;
+}
+
+const gchar *gst_resnet18_pool_warning(GstResnet18Pool *pool) {
+  return pool->warning;
 }
 
 GstClockTime gst_resnet18_pool_pass_time(GstResnet18Pool *pool) {

@@ -50,6 +50,8 @@ resnet18_model *gst_resnet18_pool_model(GstResnet18Pool *pool);
 resnet18_precision gst_resnet18_pool_precision(GstResnet18Pool *pool);
 guint gst_resnet18_pool_threads(GstResnet18Pool *pool);
 const gchar *gst_resnet18_pool_kernels(GstResnet18Pool *pool);
+/* Of resnet18_session_warning: "" if there is nothing to say. */
+const gchar *gst_resnet18_pool_warning(GstResnet18Pool *pool);
 /* Duration of a forward pass when the pool was made. */
 GstClockTime gst_resnet18_pool_pass_time(GstResnet18Pool *pool);
 
