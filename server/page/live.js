@@ -26,6 +26,8 @@ async function refresh(signal) {
     } catch (error) {
       if (signal.aborted) return;
       problem = error instanceof Problem ? error : new Problem("error-server", String(error));
+      // Who has no token is not asked again and again.
+      if (problem.status === 401) return render();
     }
     render();
     await pause(REFRESH, signal).catch(() => {});

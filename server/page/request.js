@@ -122,12 +122,14 @@ export async function request(path, options = {}, onBusy = () => {}) {
 // The server's events, over and over until `signal`: onEvent(name, data) for each, onState(connected) when the connection
 // is made or lost. EventSource cannot send a token.
 export async function follow(path, signal, onEvent, onState) {
+  const place = { id: null }; // where to go on
   for (let wait = 1; !signal.aborted; wait = Math.min(2 * wait, LONGEST_WAIT)) {
     try {
-      const answer = await request(path, { signal, headers: { Accept: "text/event-stream" }, cache: "no-store" });
+      const headers = { Accept: "text/event-stream", ...(place.id === null ? {} : { "Last-Event-ID": place.id }) };
+      const answer = await request(path, { signal, headers, cache: "no-store" });
       onState(true);
       wait = 1;
-      await readEvents(answer.body, onEvent);
+      await readEvents(answer.body, onEvent, place);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof Problem && error.status === 401) throw error;
@@ -137,19 +139,20 @@ export async function follow(path, signal, onEvent, onState) {
   }
 }
 
-async function readEvents(body, onEvent) {
+async function readEvents(body, onEvent, place) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "", name = "message", data = [];
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const lines = (rest + value).split(/\r\n|\n|\r/);
+    const lines = (rest + value).split("\n");
     rest = lines.pop();
     for (const line of lines) {
       if (line === "") {
         if (data.length) onEvent(name, data.join("\n"));
         [name, data] = ["message", []];
-      } else if (line.startsWith("event:")) name = line.slice(6).trim();
+      } else if (line.startsWith("id:")) place.id = line.slice(3).trim();
+      else if (line.startsWith("event:")) name = line.slice(6).trim();
       else if (line.startsWith("data:")) data.push(line.slice(5).replace(/^ /, ""));
     }
   }
