@@ -155,10 +155,11 @@ static void print_counts(const Camera *cameras) {
 
 /* The most frames that wait, seen ten times a second, and the memory at the end of each tenth. */
 static void watch(const Camera *cameras) {
+  const gint64 start = g_get_monotonic_time();
   guint64 queue = 0;
   g_print("memory, MB:");
   for (gint i = 1; i <= seconds * 10; i++) {
-    g_usleep(G_USEC_PER_SEC / 10);
+    g_usleep((gulong)MAX(start + i * (G_USEC_PER_SEC / 10) - g_get_monotonic_time(), 0));
     for (gint c = 0; c < n_streams; c++)
       queue = MAX(queue, stat(&cameras[c], "queue"));
     if (i % MAX(seconds, 1) == 0)

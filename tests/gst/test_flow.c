@@ -397,7 +397,7 @@ static void seeks_in_a_file(void **state) {
   GstElement *pipeline = launch(text);
   gst_element_set_state(pipeline, GST_STATE_PAUSED);
   gst_element_get_state(pipeline, NULL, NULL, GST_CLOCK_TIME_NONE);
-  for (guint i = 0; i < rig_rounds(10, 500); i++) {
+  for (guint i = 0; i < rig_rounds(10, 2000); i++) {
     assert_true(gst_element_seek_simple(pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_KEY_UNIT,
                                         i * 7919 % 5000 * GST_MSECOND));
     if (i % 2)
@@ -454,7 +454,7 @@ static void weights_and_labels_change_while_playing(void **state) {
   assert_true(g_file_set_contents(cut, whole, (gssize)length / 2, NULL));
   assert_int_equal(rig_best(rig), ESPRESSO);
 
-  for (guint i = 0; i < rig_rounds(3, 70); i++) {
+  for (guint i = 0; i < rig_rounds(3, 100); i++) {
     g_object_set(rig->element, "labels", one, NULL);
     await_label(rig, "one 967");
     g_object_set(rig->element, "labels", two, NULL);
