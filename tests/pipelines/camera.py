@@ -13,15 +13,16 @@ WEBCAM = (f"filesrc location={launch.MEDIA}/coffee.png ! pngdec ! videoconvert !
 
 
 class Server:
-    """An RTSP camera that can be switched off and on again under the same URL; `program` serves the clip."""
+    """An RTSP camera that can be switched off and on again under the same URL; `program` serves `film`."""
 
-    def __init__(self, program):
+    def __init__(self, program, film=os.path.join(launch.MEDIA, "bigbuckbunny.mp4")):
         self.program = program
+        self.film = film
         self.port = []
         self.switch_on()
 
     def switch_on(self):
-        self.process = subprocess.Popen([self.program, os.path.join(launch.MEDIA, "bigbuckbunny.mp4")] + self.port,
+        self.process = subprocess.Popen([self.program, self.film] + self.port,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().strip()
         launch.check(self.url.startswith("rtsp://127.0.0.1:"), f"the RTSP server said '{self.url}'")
