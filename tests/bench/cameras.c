@@ -31,7 +31,8 @@ typedef struct {
   GstClockTime entered;        /* of the frame that is inside; monotonic */
   Samples inside, behind, age; /* time in the element; after the frame's own time; of the attached result */
   gboolean measured;           /* atomic: the warm-up is over */
-  guint frames, late;
+  GstClockTime previous;       /* of the frame before */
+  guint frames, late, lost;
   guint64 classified; /* at the end of the warm-up */
 } Camera;
 
@@ -48,15 +49,24 @@ static GstClockTime lateness(Camera *camera, GstBuffer *buffer) {
   return time > GST_BUFFER_PTS(buffer) ? time - GST_BUFFER_PTS(buffer) : 0;
 }
 
+/* Frames between two. */
+static guint missing(GstClockTime before, GstClockTime after) {
+  guint64 steps = gst_util_uint64_scale_round(after - before, (guint)fps, GST_SECOND);
+  return steps > 1 ? (guint)steps - 1 : 0;
+}
+
 static GstPadProbeReturn on_leaving(GstPad *pad, GstPadProbeInfo *info, gpointer data) {
   Camera *camera = data;
   GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
   const GstStructure *result = gst_resnet18_buffer_get_result(buffer, 0);
   GstClockTime left = measure_now(), behind = lateness(camera, buffer);
+  GstClockTime previous = camera->previous;
   guint64 age;
+  camera->previous = GST_BUFFER_PTS(buffer);
   if (!g_atomic_int_get(&camera->measured))
     return GST_PAD_PROBE_OK;
   camera->frames++;
+  camera->lost += missing(previous, camera->previous);
   camera->late += behind > GST_SECOND / (guint)fps;
   samples_add(&camera->inside, left - camera->entered);
   samples_add(&camera->behind, behind);
@@ -137,20 +147,20 @@ static void print_joined(const gchar *what, const Camera *cameras, gsize offset)
 }
 
 static void print_counts(const Camera *cameras) {
-  guint64 frames = 0, late = 0, dropped = 0, least = G_MAXUINT64, most = 0, fewest = G_MAXUINT64;
+  guint64 frames = 0, late = 0, lost = 0, replaced = 0, least = G_MAXUINT64, most = 0;
   for (gint i = 0; i < n_streams; i++) {
     const guint64 classified = stat(&cameras[i], "classified") - cameras[i].classified;
     frames += cameras[i].frames;
     late += cameras[i].late;
-    dropped += stat(&cameras[i], "dropped");
+    lost += cameras[i].lost;
+    replaced += stat(&cameras[i], "dropped");
     least = MIN(least, classified);
     most = MAX(most, classified);
-    fewest = MIN(fewest, cameras[i].frames);
   }
-  g_print("frames %" G_GUINT64_FORMAT " of %d, a camera at least %" G_GUINT64_FORMAT " of %d; late %" G_GUINT64_FORMAT
+  g_print("frames %" G_GUINT64_FORMAT ", lost %" G_GUINT64_FORMAT ", late %" G_GUINT64_FORMAT
           "; classified, a camera %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
           "; replaced while waiting %" G_GUINT64_FORMAT "\n",
-          frames, n_streams * fps * seconds, fewest, fps * seconds, late, least, most, dropped);
+          frames, lost, late, least, most, replaced);
 }
 
 /* The most frames that wait, seen ten times a second, and the memory at the end of each tenth. */
