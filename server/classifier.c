@@ -199,15 +199,13 @@ classifier *classifier_new(const settings *s) {
 }
 
 static void worker_clear(worker *w) {
-  if (w->thread)
-    g_thread_join(w->thread);
   resnet18_session_free(w->alone);
   g_free(w->rgb);
   g_free(w->logits);
   g_free(w->layer);
 }
 
-void classifier_free(classifier *c) {
+void classifier_stop(classifier *c) {
   job *j;
   if (c == NULL)
     return;
@@ -216,9 +214,18 @@ void classifier_free(classifier *c) {
   g_cond_broadcast(&c->more);
   g_mutex_unlock(&c->lock);
   for (unsigned i = 0; i < c->n_workers; i++)
-    worker_clear(&c->workers[i]);
+    if (c->workers[i].thread)
+      g_thread_join(g_steal_pointer(&c->workers[i].thread));
   while ((j = job_queue_pop(&c->queue)))
     job_fail(j, 503, "the server is being stopped");
+}
+
+void classifier_free(classifier *c) {
+  if (c == NULL)
+    return;
+  classifier_stop(c);
+  for (unsigned i = 0; i < c->n_workers; i++)
+    worker_clear(&c->workers[i]);
   resnet18_session_free(c->shared);
   resnet18_labels_unref(c->labels);
   resnet18_model_unref(c->model);

@@ -10,7 +10,8 @@ typedef struct classifier classifier;
 
 /* Loads the model and the labels. NULL after a sentence on standard error. */
 classifier *classifier_new(const settings *s);
-/* What waits is answered 503. */
+/* What waits, and all that comes after this, is answered 503. */
+void classifier_stop(classifier *c);
 void classifier_free(classifier *c);
 
 /* Room for `count` pictures; false when too many wait or are worked on. What was admitted is given back with

@@ -299,14 +299,18 @@ bool decoder_wait(decoder *d) {
 }
 
 static void child_clear(child *c) {
-  g_thread_join(c->thread);
+  if (c->thread)
+    g_thread_join(c->thread);
   if (c->memory)
     munmap(c->memory, c->owner->memory_size);
   if (c->memory_file >= 0)
     close(c->memory_file);
+  c->thread = NULL;
+  c->memory = NULL;
+  c->memory_file = -1;
 }
 
-void decoder_free(decoder *d) {
+void decoder_stop(decoder *d) {
   job *j;
   if (d == NULL)
     return;
@@ -318,6 +322,12 @@ void decoder_free(decoder *d) {
     child_clear(&d->children[i]);
   while ((j = job_queue_pop(&d->queue)))
     job_fail(j, 503, "the server is being stopped");
+}
+
+void decoder_free(decoder *d) {
+  if (d == NULL)
+    return;
+  decoder_stop(d);
   g_mutex_clear(&d->lock);
   g_cond_clear(&d->more);
   g_cond_clear(&d->started);

@@ -16,7 +16,8 @@ typedef struct decoder decoder;
 decoder *decoder_new(const settings *s, unsigned count, void (*next)(job *j, void *user), void *user);
 /* Waits until all are ready. False after a sentence on standard error. */
 bool decoder_wait(decoder *d);
-/* What waits is answered 503. */
+/* What waits, and all that comes after this, is answered 503. */
+void decoder_stop(decoder *d);
 void decoder_free(decoder *d);
 
 /* Takes a job with `kind` and `encoded`. */

@@ -42,6 +42,7 @@ static bool start(server *s) {
   s->classifier = classifier_new(&s->settings);
   if (s->classifier == NULL || !decoder_wait(s->decoder))
     return false;
+  s->live = live_new(&s->settings);
   s->http = http_new(&s->settings, route_tables, s);
   if (s->http == NULL)
     return false;
@@ -59,10 +60,15 @@ static void stop(server *s) {
   __atomic_store_n(&s->ready, 0, __ATOMIC_RELEASE);
   if (s->http && !http_drain(s->http, s->settings.drain_time))
     fprintf(stderr, "resnet18-server: some requests were not finished in time\n");
-  decoder_free(s->decoder);
-  classifier_free(s->classifier);
+  /* Whatever still waits is answered before the daemon ends, and handlers find all parts until then. */
+  live_stop(s->live);
+  decoder_stop(s->decoder);
+  classifier_stop(s->classifier);
   if (s->http)
     http_free(s->http);
+  live_free(s->live);
+  decoder_free(s->decoder);
+  classifier_free(s->classifier);
   settings_clear(&s->settings);
 }
 

@@ -14,7 +14,7 @@
 
 /* ---- Health (KServe v2) -------------------------------------------------------------------------------- */
 
-static void live(request *r) {
+static void health_live(request *r) {
   request_reply_json(r, 200, json_pack("{s:b}", "live", 1));
 }
 
@@ -22,7 +22,7 @@ static bool is_ready(server *s) {
   return __atomic_load_n(&s->ready, __ATOMIC_ACQUIRE) != 0;
 }
 
-static void ready(request *r) {
+static void health_ready(request *r) {
   if (is_ready(request_server(r)))
     request_reply_json(r, 200, json_pack("{s:b}", "ready", 1));
   else
@@ -74,7 +74,7 @@ static void append_state(GString *text, server *s) {
   g_free(labels);
 }
 
-static void metrics(request *r) {
+static void show_metrics(request *r) {
   GString *text = g_string_new(NULL);
   append_state(text, request_server(r));
   metrics_append(text);
@@ -86,9 +86,9 @@ static void metrics(request *r) {
 
 static const route core_routes[] = {
     {"POST", "/classify", classify_handle, 0, "top_k threshold cam cam_class groups"},
-    {"GET", "/v2/health/live", live, ROUTE_OPEN, NULL},
-    {"GET", "/v2/health/ready", ready, ROUTE_OPEN, NULL},
-    {"GET", "/metrics", metrics, 0, NULL},
+    {"GET", "/v2/health/live", health_live, ROUTE_OPEN, NULL},
+    {"GET", "/v2/health/ready", health_ready, ROUTE_OPEN, NULL},
+    {"GET", "/metrics", show_metrics, 0, NULL},
     {NULL},
 };
 
@@ -96,5 +96,6 @@ const route *const route_tables[] = {
     core_routes,
     kserve_routes,
     page_routes,
+    live_routes,
     NULL,
 };

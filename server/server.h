@@ -6,12 +6,14 @@
 #include "classifier.h"
 #include "decoder.h"
 #include "http.h"
+#include "live.h"
 #include "settings.h"
 
 typedef struct server {
   settings settings;
   classifier *classifier;
   decoder *decoder;
+  live *live;
   http *http;
   gint64 started; /* wall clock, in microseconds */
   int ready;      /* atomic: all parts run and none is being stopped */

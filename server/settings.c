@@ -158,6 +158,7 @@ bool settings_parse(settings *s, int argc, char **argv, int *status) {
       {"token-file", 0, 0, G_OPTION_ARG_FILENAME, &token_file, "Ask clients for the bearer token in this file", "FILE"},
       {"tls-cert", 0, 0, G_OPTION_ARG_FILENAME, &s->tls_cert, "TLS certificate chain, PEM", "FILE"},
       {"tls-key", 0, 0, G_OPTION_ARG_FILENAME, &s->tls_key, "TLS key, PEM", "FILE"},
+      {"loop", 0, 0, G_OPTION_ARG_NONE, &s->loop, "Play the files among the URIs over and over", NULL},
       {"verbose", 'v', 0, G_OPTION_ARG_NONE, &s->verbose, "Print a line for each request", NULL},
       {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Show the version", NULL},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &s->uris, NULL, "[URI...]"},

@@ -28,7 +28,8 @@ typedef struct {
   char *token;              /* NULL = none asked for */
   char *tls_cert, *tls_key; /* paths, NULL = no TLS */
   gboolean verbose;
-  char **uris; /* live sources, NULL-terminated */
+  gboolean loop; /* files begin anew at their end */
+  char **uris;   /* live sources, NULL-terminated */
 } settings;
 
 /* Reads the command line. False when the program is to end with *status: after --help, --version or a sentence. */
