@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_TIME = 30000, PUNCH = 256 << 10 };
+enum { START_TIME = 30000, STARVED = 8000, PUNCH = 256 << 10 };
 /* Descriptors that go to the child lie above those that they become there. */
 enum { ABOVE = 16 };
 
@@ -184,8 +184,8 @@ static outcome ask(child *c, const job *j, decoder_reply *reply) {
   while (put < 0 && errno == EINTR);
   if (put != sizeof order)
     return GONE;
-  /* Longer than its own limit, which counts processor time. */
-  return receive(c, reply, 2 * c->owner->settings->decode_time);
+  /* Its own limit counts processor time; this is for a machine that has none for it. */
+  return receive(c, reply, c->owner->settings->decode_time + STARVED);
 }
 
 /* Pages of a large picture are given back. */
@@ -199,13 +199,15 @@ static void tidy(child *c, size_t size) {
 static bool replace(child *c, job *j, outcome how, bool again) {
   const int status = end(c);
   const bool innocent = how == GONE && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-  const bool late = how == LATE || (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF);
+  const bool late = how == GONE && WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF;
   count(c->owner, -1);
-  metrics_decoder_ended(late ? "late" : innocent ? "killed" : "crashed");
+  metrics_decoder_ended(late || how == LATE ? "late" : innocent ? "killed" : "crashed");
   if (innocent && again)
     return true;
   if (late)
     job_fail(j, 400, "the picture takes too long to decode");
+  else if (how == LATE)
+    job_fail(j, 503, "the processor has no time for the picture");
   else if (innocent)
     job_fail(j, 503, "the decoder was killed twice");
   else

@@ -93,9 +93,5 @@ static const route core_routes[] = {
 };
 
 const route *const route_tables[] = {
-    core_routes,
-    kserve_routes,
-    page_routes,
-    live_routes,
-    NULL,
+    core_routes, kserve_routes, page_routes, live_routes, NULL,
 };

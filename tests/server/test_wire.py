@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Clients that are slow, lie, or do not speak HTTP; pictures that kill their decoder; tokens, TLS, and the end.
+
+    test_wire.py SERVER
+
+Times are those of the server's options, made short; nothing here is measured but that a thing happens."""
+import os
+import signal
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+
+from service import BINARY, Connection, Server, check, equal, main, media, message, multipart, until
+
+PNG = media("chelsea.png")
+SHORT = ("--header-time", "1000", "--body-time", "1000", "--idle-time", "1000", "--send-time", "1000")
+
+
+def slow_and_lying_clients_are_cut():
+    with Server(*SHORT) as server:
+        head = b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+        chunked = b"POST /classify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        begins = [b"", b"P", b"POST /classify HTTP/1.1\r\nHost: x\r\n", head, head + bytes(999), chunked,
+                  chunked + b"5\r\nab", chunked + b"ffffffff\r\n" + bytes(1000),
+                  b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n\r\n"]
+        clients = [server.connect().send(begin) for begin in begins]
+        for begin, client in zip(begins, clients):
+            left = client.closed()
+            check(begin.startswith(b"GET") or not left or left.startswith(b"HTTP/1.1 4"), f"{begin[:40]}: {left[:100]}")
+        # One byte at a time, which begins an ordinary time-out anew with each.
+        with server.connect() as client:
+            try:
+                for byte in head + bytes(1000):
+                    client.send(bytes([byte]))
+                    time.sleep(0.05)
+                check(not client.closed().startswith(b"HTTP/1.1 200"), "the slow client was waited for")
+            except ConnectionError:
+                pass
+        equal(server.classify(PNG).status, 200, "the server after that")
+
+
+def what_is_not_http():
+    cases = [b"\0" * 100 + b"\r\n\r\n", b"GET\r\n\r\n", b"\xff\xfe\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
+             b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+             b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(20000)) + b"\r\n",
+             b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20000 + b"\r\n\r\n",
+             b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+             b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+             b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n\r\n",
+             b"POST /classify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+             b"POST /classify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n",
+             b"POST /classify HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"]
+    with Server(*SHORT) as server:
+        for case in cases:
+            with server.connect() as client:
+                try:
+                    client.send(case)
+                except ConnectionError:
+                    pass
+                left = client.closed()
+                check(not left or left.startswith(b"HTTP/1.1 4") or left.startswith(b"HTTP/1.1 505") or
+                      left.startswith(b"HTTP/1.0 4"), f"{case[:60]}: {left[:100]}")
+        equal(server.classify(PNG).status, 200, "the server after that")
+
+
+def chunks_and_pipelines():
+    with Server() as server:
+        plain = server.classify(PNG).json
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(PNG[i:i + 5000]), PNG[i:i + 5000]) for i in range(0, len(PNG), 5000))
+        answer = server.ask("POST", "/classify", chunks + b"0\r\n\r\n", Transfer_Encoding="chunked")
+        equal((answer.status, answer.json["classes"]), (200, plain["classes"]), "a chunked body")
+        with server.connect() as client:
+            client.send(message("POST", "/classify?top_k=1", PNG) + message("GET", "/v2/health/live") +
+                        message("GET", "/nothing") + message("POST", "/classify?top_k=2", PNG))
+            first, second, third, fourth = (client.answer() for _ in range(4))
+            equal([len(first.json["classes"]), second.json, third.status, len(fourth.json["classes"])],
+                  [1, {"live": True}, 404, 2], "four requests at once")
+        with server.connect() as client:
+            client.send(message("POST", "/classify", None, Expect="100-continue", Content_Length=len(PNG)))
+            equal(client.head()[0], 100, "continue")
+            equal(client.send(PNG).answer().status, 200, "then the body")
+
+
+def truncated_uploads():
+    kind, form = multipart(("image", PNG))
+    with Server(*SHORT) as server:
+        for size in (0, 1, 20, 100, 1000, len(form) - 1):
+            with server.connect() as client:
+                client.send(message("POST", "/classify", form, Content_Type=kind)[:-(len(form) - size)])
+        for size in range(0, len(form), 9001):
+            answer = server.classify(form[:size], Content_Type=kind)
+            equal(answer.status, 400, f"{size} bytes of a form")
+        until(lambda: server.metric("resnet18_http_body_bytes") == 0, "the bodies are forgotten")
+
+
+def limits_of_connections_and_memory():
+    with Server("--connections", "20", "--per-address", "10", "--max-body", "100000", "--max-body-total", "150000") as server:
+        held = [server.connect("127.0.0.2") for _ in range(10)]
+        until(lambda: server.metric("resnet18_http_connections") >= 11, "ten connections")
+        with server.connect("127.0.0.2") as one_more:
+            equal(one_more.send(message("GET", "/v2/health/live")).closed() if not refused(one_more) else b"", b"",
+                  "one connection too many")
+        equal(server.ask("GET", "/v2/health/live").status, 200, "another address")
+        head = message("POST", "/classify", None, Content_Length=100000)
+        held[0].send(head + bytes(90000))
+        until(lambda: server.metric("resnet18_http_body_bytes") >= 90000, "a large body")
+        held[1].send(head + bytes(90000))
+        equal(held[1].send(bytes(10000)).answer().status, 503, "a second large body")
+        held[0].send(bytes(10000))
+        equal(held[0].answer().status, 400, "the first one")
+        for client in held:
+            client.socket.close()
+
+
+def refused(client):
+    try:
+        client.send(message("GET", "/v2/health/live"))
+        return client.closed() == b""
+    except ConnectionError:
+        return True
+
+
+def a_decoder_that_is_killed():
+    with Server("--decoders", "1", "--threads", "1") as server:
+        first = server.classify(PNG).json
+        for _ in range(3):
+            for child in server.children():
+                os.kill(child, signal.SIGKILL)
+            equal(server.classify(PNG).json["classes"], first["classes"], "the picture after the kill")
+        # In the middle of pictures: whoever else is at fault, each is answered.
+        stop = threading.Event()
+
+        def kill():
+            while not stop.is_set():
+                for child in server.children():
+                    try:
+                        os.kill(child, signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+                time.sleep(0.5)
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        found = [server.classify(PNG).status for _ in range(30)]
+        stop.set()
+        thread.join()
+        check(set(found) <= {200, 503} and 200 in found, f"answers: {found}")
+        equal(server.classify(PNG).status, 200, "after all that")
+
+
+def a_bomb_costs_nobody_else():
+    # 25 megapixels of progressive scans take long; the other client has its answers meanwhile.
+    with Server("--decoders", "2", "--decode-time", "1000") as server:
+        import zlib
+        rows = zlib.compress(bytes((5000 * 6 + 1) * 4900), 1)
+
+        def chunk(name, data):
+            return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+        header = (5000).to_bytes(4, "big") + (4900).to_bytes(4, "big") + bytes([16, 2, 0, 0, 0])
+        bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(server.classify(bomb).status))
+        thread.start()
+        good = []
+        while thread.is_alive():
+            good.append(server.classify(PNG).status)
+        thread.join()
+        check(good and set(good) == {200}, f"the other client: {good}")
+        check(answers[0] in (200, 400), f"the bomb: {answers}")
+        equal(server.classify(PNG).status, 200, "after it")
+
+
+def more_than_the_queue_holds():
+    with Server("--queue", "2", "--threads", "1", "--decoders", "1") as server:
+        clients = [server.connect() for _ in range(12)]
+        for client in clients:
+            client.send(message("POST", "/classify", PNG))
+        answers = [client.answer() for client in clients]
+        found = {answer.status for answer in answers}
+        equal(found, {200, 503}, "answers")
+        check(all(a.headers.get("retry-after") == "1" for a in answers if a.status == 503), "Retry-After")
+
+
+def tokens():
+    with Server(env={"RESNET18_SERVER_TOKEN": "s3cret"}) as server:
+        for headers in ({}, {"Authorization": "Bearer"}, {"Authorization": "Bearer s3cre"},
+                        {"Authorization": "Bearer s3cretx"}, {"Authorization": "Basic s3cret"}):
+            for path in ("/metrics", "/live", "/events"):
+                answer = server.ask("GET", path, **headers)
+                equal((answer.status, answer.headers.get("www-authenticate")), (401, "Bearer"), f"{path} {headers}")
+            equal(server.classify(PNG, **headers).status, 401, f"classify {headers}")
+        equal(server.classify(PNG, Authorization="Bearer s3cret").status, 200, "with the token")
+        equal(server.ask("GET", "/v2/health/ready").status, 200, "health needs none")
+
+
+def encrypted():
+    with tempfile.TemporaryDirectory() as folder:
+        key, cert = os.path.join(folder, "key.pem"), os.path.join(folder, "cert.pem")
+        made = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert,
+                               "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+                              capture_output=True, text=True, check=False)
+        equal(made.returncode, 0, made.stderr)
+        context = ssl.create_default_context(cafile=cert)
+        with Server("--tls-cert", cert, "--tls-key", key) as server:
+            with Connection(server.port) as client:
+                client.socket = context.wrap_socket(client.socket, server_hostname="127.0.0.1")
+                equal(client.send(message("POST", "/classify", PNG)).answer().status, 200, "over TLS")
+            run = subprocess.run([BINARY, "health", "--port", str(server.port), "--tls-cert", cert, "--tls-key", key],
+                                 capture_output=True, text=True, check=False)
+            equal((run.returncode, run.stderr), (0, ""), "health over TLS")
+
+
+def health():
+    with Server() as server:
+        port = str(server.port)
+        run = subprocess.run([BINARY, "health", "--port", port], capture_output=True, text=True, check=False)
+        equal((run.returncode, run.stderr), (0, ""), "a server that is ready")
+    run = subprocess.run([BINARY, "health", "--port", port], capture_output=True, text=True, check=False)
+    equal(run.returncode, 1, "no server")
+    check("not ready: Connection refused" in run.stderr, run.stderr)
+
+
+def the_end_waits_for_what_was_accepted():
+    with Server("--threads", "1", "--decoders", "1") as server:
+        clients = [server.connect() for _ in range(8)]
+        for client in clients[:7]:
+            client.send(message("POST", "/classify", PNG))
+        clients[7].send(message("POST", "/classify", PNG)[:-100])
+        until(lambda: server.metric("resnet18_http_requests_in_progress") >= 2, "requests on their way")
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        clients[7].send(PNG[-100:])
+        equal([client.answer().status for client in clients], [200] * 8, "answers during the end")
+        equal(server.process.wait(60), 0, "exit status")
+
+
+def mistakes_on_the_command_line():
+    for options, words in ((["--port", "70000"], "--port must be 0 to 65535"), (["--queue", "0"], "--queue must be 1"),
+                           (["--precision", "fp16"], "auto, fp32 or int8"), (["--frobnicate"], "Unknown option"),
+                           (["--tls-cert", "x"], "belong together"), (["--token-file", "/nonexistent"], "--token-file"),
+                           (["--max-megapixels", "0"], "--max-megapixels")):
+        run = subprocess.run([BINARY, *options], capture_output=True, text=True, check=False)
+        equal(run.returncode, 2, f"{options}: exit status")
+        check(words in run.stderr, f"{options}: {run.stderr}")
+    for options in (["--weights", "/nonexistent"], ["--labels", "/dev/null"], ["--bind", "192.0.2.1"],
+                    ["--tls-cert", "/dev/null", "--tls-key", "/dev/null"]):
+        run = subprocess.run([BINARY, "--port", "0", *options], capture_output=True, text=True, check=False)
+        equal(run.returncode, 1, f"{options}: exit status")
+        check(run.stderr.startswith("resnet18-server: "), f"{options}: {run.stderr}")
+
+
+main(slow_and_lying_clients_are_cut, what_is_not_http, chunks_and_pipelines, truncated_uploads,
+     limits_of_connections_and_memory, a_decoder_that_is_killed, a_bomb_costs_nobody_else, more_than_the_queue_holds,
+     tokens, encrypted, health, the_end_waits_for_what_was_accepted, mistakes_on_the_command_line)
