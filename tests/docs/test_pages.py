@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """docs/element.md and the man page list each property as gst-inspect-1.0 does; the former uses each in an example; every
-command of it and of docs/migration.md runs. The man pages are sound and installed.
+command of it and of docs/migration.md runs, with a broker of the test's where it names one. The man pages are sound and installed.
 
     test_pages.py"""
 import os
@@ -9,9 +9,11 @@ import shutil
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "pipelines"))
+for area in ("pipelines", "brokers"):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", area))
 import camera
 import launch
+import mosquitto
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 ROW = re.compile(r"^\| `([a-z-]+)` \| (\w+)[^|]*\|([^|]*)\|([^|]*)\| (.*) \|$", re.M)
@@ -119,7 +121,28 @@ def manuals_are_installed():
         launch.check(f"/{name}\"" in plan, f"{name} is installed")
 
 
+def runs_with_broker(text, folder):
+    """A command that names a broker: all its results arrive there."""
+    reason = mosquitto.missing()
+    if reason:
+        return reason
+    with mosquitto.running() as broker:
+        for said, real in (("mqtt://broker.local/", f"mqtt://127.0.0.1:{broker.port}/"), ("broker-ca.pem", broker.ca),
+                           ("mqtts://broker.local/", f"mqtts://localhost:{broker.tls_port}/"),
+                           ("broker-credentials", broker.credentials), ("/var/spool/", broker.folder + "/")):
+            text = text.replace(said, real)
+        with broker.listen("cameras/door") as listener:
+            run = launch.run(["bash", "-e", "-c", text], XDG_STATE_HOME=broker.folder + "/state")
+            launch.check("WARNING" not in run.output, "there is a warning")
+            for _ in range(14):
+                listener.await_line('model:built-in,')
+            listener.stop()
+    return None
+
+
 def runs(text, folder):
+    if "broker.local" in text:
+        return runs_with_broker(text, folder)
     for said, real in (("v4l2src", camera.WEBCAM), ("labelled.", folder + "/labelled."), ("results.", folder + "/results.")):
         text = text.replace(said, real)
     run = launch.run(["bash", "-e", "-c", text])
@@ -133,6 +156,7 @@ def runs(text, folder):
         launch.equal(run.output.count('{"model":"built-in",'), 14, "lines")
     for name in made:
         os.unlink(os.path.join(folder, name))
+    return None
 
 
 def main():

@@ -10,12 +10,12 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 FOREIGN = re.compile(r"^(glib|gio|gst|gobject|gmodule|pango|cairo|json-glib)\b")
 # Parts whose files the part on the left may include with quotes.
 ALLOWED = {"src": {"src"}, "gst": {"gst", "src"}, "media": {"media", "src"}, "tools": {"tools", "media", "src", "gst"},
-           "server": {"server", "media", "src", "gst"}}
+           "server": {"server", "media", "src", "gst"}, "brokers": {"brokers", "gst"}}
 # All that a part above src/ may include from it. gst/resnet18meta.h is gst's own public header.
 PUBLIC = {"src/resnet18.h", "gst/resnet18meta.h"}
 # The results of the element, the command and the server are made by the same code.
 RESULTS = {"gst/result.h", "gst/result_json.h", "gst/groups.h", "gst/cam_map.h"}
-SHARED = {"tools": RESULTS, "server": RESULTS}
+SHARED = {"tools": RESULTS, "server": RESULTS, "brokers": {"gst/broker.h"}}
 
 
 def resolve(name, included):
