@@ -75,7 +75,9 @@ static void on_connect(struct mosquitto *client, void *user, int code) {
 }
 
 static void on_disconnect(struct mosquitto *client, void *user, int code) {
-  lose(user, G_FILE_ERROR_FAILED, "has closed the connection", code ? reason_of(code) : "as it was asked to");
+  GstResnet18Broker *b = user;
+  lose(b, G_FILE_ERROR_FAILED, b->accepted ? "is gone" : "cannot be reached",
+       code ? reason_of(code) : "the connection was closed");
 }
 
 static void on_publish(struct mosquitto *client, void *user, int mid) {
@@ -148,7 +150,7 @@ static void serve(GstResnet18Broker *b, gint wake_fd, gint milliseconds) {
   struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
   gint result = MOSQ_ERR_SUCCESS;
   if (fd < 0) {
-    lose(b, G_FILE_ERROR_FAILED, "has closed the connection", "the socket is closed");
+    lose(b, G_FILE_ERROR_FAILED, b->accepted ? "is gone" : "cannot be reached", "the connection was closed");
     return;
   }
   if (mosquitto_want_write(b->client))

@@ -96,10 +96,10 @@ def killed_while_the_broker_is_away(broker):
         listener.stop()
         camera.stop()
     launch.check(len(times) > 6, "too few of the first process's results")
-    launch.equal(len(set(ids)), len(ids), "ids")
-    # Of the old process, one of each tenth of a second; then the new one's first.
-    gaps = {round((after - before) / 1e7) for before, after in zip(times[:-2], times[1:-1])}
-    launch.check(max(gaps) <= 20, f"a result is missing: {gaps}")
+    # The number after the dash counts what was written.
+    launch.equal([int(text.split("-")[1]) for text in ids], list(range(1, len(ids) + 1)), "numbers of the results")
+    launch.equal(len({text.split("-")[0] for text in ids[:-1]}), 1, "processes before the last one")
+    launch.equal(times[:-1], sorted(times[:-1]), "order")
 
 
 def secured(broker, port, host="localhost", more=""):
@@ -115,11 +115,15 @@ def ends_well(broker, text, **env):
 
 
 def is_told(broker, text, wanted, **env):
-    """A warning with `wanted`; the result is kept."""
-    run = launch.run(["gst-launch-1.0", "-m"] + (CLIP.format(media=launch.MEDIA) + text).split() + ["!", "fakesink"], **env)
-    launch.check("WARNING" in run.output and wanted in run.output, f"no warning with '{wanted}'")
-    launch.check("spooled=(guint64)1" in run.output, "the result was not kept")
-    launch.check(mosquitto.WORD not in run.output, "the password is printed")
+    """A warning with `wanted`; the result is kept. The end of the stream would wait for ever for such a broker."""
+    command = (CLIP.format(media=launch.MEDIA) + text).split() + ["drain-timeout=18446744073709551615", "!", "fakesink"]
+    spool = os.path.join(broker.folder, "spool")
+    with launch.Program(["gst-launch-1.0"] + command, **env) as program:
+        line = program.await_line("WARNING")
+        launch.check(wanted in line, f"no warning with '{wanted}'")
+        launch.wait_for(lambda: any(name.endswith(".lines") for name in os.listdir(spool)))
+    for name in os.listdir(spool):
+        os.unlink(os.path.join(spool, name))
 
 
 def tls_and_password(broker):
@@ -134,15 +138,10 @@ def tls_and_password(broker):
 def strangers_are_refused(broker):
     is_told(broker, secured(broker, broker.tls_port, more=f"tls-ca={broker.ca}"), "refuses the connection",
             RESNET18_USERNAME=mosquitto.NAME, RESNET18_PASSWORD="wrong")
-    os.unlink(os.path.join(broker.folder, "spool", "position"))
-    for name in os.listdir(os.path.join(broker.folder, "spool")):
-        os.unlink(os.path.join(broker.folder, "spool", name))
     # The authority is not among the system's; the certificate is another host's.
     for more in (f"credentials={broker.credentials}",), (f"tls-ca={broker.ca}",):
         port = broker.tls_port if "credentials" in more[0] else broker.other_port
         is_told(broker, secured(broker, port, more=more[0]), "cannot be reached")
-        for name in os.listdir(os.path.join(broker.folder, "spool")):
-            os.unlink(os.path.join(broker.folder, "spool", name))
 
 
 def mistakes(broker):
