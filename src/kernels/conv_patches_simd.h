@@ -127,7 +127,8 @@ static inline void patches_rows_run(const r18_step *step, const r18_run *run, un
     const float *weights = (const float *)(const void *)step->weights + step->out.channels;
     copy_patches(step, run, image, y, panel, step->out.width, 0);
     for (unsigned channel = 0; channel < step->out.channels; channel += 2 * LANES, weights += 2 * LANES * patch) {
-      panel_multiply(2, step->out.width, (unsigned)(patch / LANES), panel, weights, product);
+      const panel_weights use = weights_in_order(weights, 2);
+      panel_multiply(2, step->out.width, (unsigned)(patch / LANES), panel, &use, false, product);
       finish_pixels(step, run, 2, image, y, channel, product);
     }
   }
@@ -177,10 +178,11 @@ static inline void patches_blocks_run(const r18_step *step, const r18_run *run, 
   float *product = (float *)(void *)run->scratch;
   for (unsigned unit = begin; unit < end; unit++) {
     const float *weights = (const float *)(const void *)step->weights + step->out.channels + unit * patch * block;
+    const panel_weights use = weights_in_order(weights, wide);
     for (unsigned image = 0; image < run->batch; image++)
       for (unsigned y = 0, lines; y < size; y += lines) {
         lines = lines_from(step, y);
-        panel_multiply(wide, lines * size, (unsigned)(patch / LANES), panel_from(step, run, image, y), weights,
+        panel_multiply(wide, lines * size, (unsigned)(patch / LANES), panel_from(step, run, image, y), &use, false,
                        product);
         for (unsigned line = 0; line < lines; line++)
           finish_pixels(step, run, wide, image, y + line, unit * block, product + line * size * block);

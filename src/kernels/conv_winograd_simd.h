@@ -4,7 +4,8 @@
  * Groups: large pictures. A unit is a group of tiles from their inputs to their outputs; what it computes on the way
  *         stays in the thread's own cache.
  * Blocks: small pictures with many channels. All inputs are transformed first; then a unit is one block of output
- *         channels for all tiles of all pictures, so that each weight is fetched once.
+ *         channels for all tiles of all pictures. Its weights are stored as they are, a quarter of what they are
+ *         transformed, and transformed on the way, once for all pictures.
  * Apart:  the same, but each thread transforms all inputs for itself, which for few threads takes no longer than to
  * hand them from one core's cache to another's. */
 #ifndef RESNET18_CONV_WINOGRAD_SIMD_H
@@ -19,36 +20,17 @@ static inline bool winograd_fits(const r18_conv *conv) {
          conv->out_channels % R18_PACK_GROUP == 0 && conv->in_size <= MAX_SIDE;
 }
 
-/* Of the groups: pictures of at least GROUP_MIN_SIZE pixels a side, in tiles of GROUP_TILE. */
-enum { GROUP_MIN_SIZE = 20, GROUP_TILE = 4 };
+/* Of the groups: pictures of at least GROUP_MIN_SIZE pixels a side, in whole tiles. */
+enum { GROUP_MIN_SIZE = 20 };
 
 static inline bool fits_groups(unsigned size) {
-  return size % GROUP_TILE == 0 && size >= GROUP_MIN_SIZE;
+  return size % TILE == 0 && size >= GROUP_MIN_SIZE;
 }
-
-/* Large tiles multiply less, but need more weights: 4 times those of the convolution itself where small tiles need 1.8
- * times. At stride 1 and 14 pixels that is 15 MB more for a forward pass that is 8 % shorter; a process that classifies
- * shall stay under 120 MB, so small tiles do it there. Stride 2 pays from this size on. */
-enum { LARGE_TILES_STRIDE2 = 10 };
 
 static inline winograd_kind winograd_kind_of(unsigned size, unsigned stride) {
   if (stride == 1)
-    return fits_groups(size) ? STRIDE1_TILE4 : STRIDE1_TILE2;
-  return size % 2 == 0 && size >= LARGE_TILES_STRIDE2 ? STRIDE2_TILE4 : STRIDE2_TILE2;
-}
-
-static inline winograd_kind winograd_kind_for(const r18_conv *conv) {
-  return winograd_kind_of(conv->out_size, conv->stride);
-}
-
-static inline size_t winograd_packed_bytes(const r18_conv *conv) {
-  return winograd_packed_floats(winograd_kind_for(conv), conv) * sizeof(float);
-}
-
-/* Memory of one block of output channels in panel_multiply's order, for all positions. */
-static inline size_t block_weights(const winograd_grid *grid, unsigned wide) {
-  const size_t weights = kind_weights(grid->kind);
-  return weights * weights * grid->blocks * LANES * wide * LANES;
+    return size % TILE == 3 ? STRIDE1_REST3 : STRIDE1_REST2;
+  return size % TILE == 3 ? STRIDE2_REST3 : STRIDE2_REST2;
 }
 
 /* --- groups --- */
@@ -69,17 +51,18 @@ static inline bool groups_accepts_stride2(const r18_conv *conv) {
   return groups_accept(conv, 2);
 }
 
+static inline size_t groups_packed_bytes(const r18_conv *conv) {
+  return winograd_packed_floats(conv, WEIGHTS * WEIGHTS) * sizeof(float);
+}
+
 static inline bool groups_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias,
                                void *packed) {
-  if (conv->stride == 1)
-    winograd_pack(STRIDE1_TILE4, GROUP_WIDE, conv, first, weights, bias, packed);
-  else
-    winograd_pack(STRIDE2_TILE4, GROUP_WIDE, conv, first, weights, bias, packed);
+  winograd_pack(GROUP_WIDE, conv, first, weights, bias, packed);
   return true;
 }
 
 static inline unsigned groups_tiles(unsigned size) {
-  return size / GROUP_TILE * (size / GROUP_TILE);
+  return size / TILE * (size / TILE);
 }
 
 static inline unsigned groups_units(const r18_conv *conv) {
@@ -91,7 +74,7 @@ static inline unsigned groups_units(const r18_conv *conv) {
 
 static inline size_t groups_scratch_bytes(const r18_conv *conv) {
   const unsigned units = groups_units(conv), tiles = (groups_tiles(conv->out_size) + units - 1) / units;
-  const winograd_grid grid = grid_of_tiles(winograd_kind_for(conv), tiles, conv->in_channels);
+  const winograd_grid grid = grid_of_tiles(winograd_kind_of(conv->out_size, conv->stride), tiles, conv->in_channels);
   return (grid.panel_size + GROUP_WIDE * grid.product_size) * sizeof(float);
 }
 
@@ -102,7 +85,7 @@ typedef struct {
 
 static inline tile_range groups_range(const r18_step *step, unsigned unit) {
   const unsigned tiles = groups_tiles(step->out.height);
-  return (tile_range){tiles * unit / step->units, tiles * (unit + 1) / step->units, step->out.height / GROUP_TILE};
+  return (tile_range){tiles * unit / step->units, tiles * (unit + 1) / step->units, step->out.height / TILE};
 }
 
 /* The tiles of the range from `tile` to the end of its row in the picture. */
@@ -113,7 +96,7 @@ static inline winograd_segment groups_segment(const tile_range *range, unsigned 
 
 static inline void groups_transform(const winograd_grid *grid, const tile_range *range, const r18_step *step,
                                     const r18_run *run, unsigned image, float *panels) {
-  const unsigned inputs = GROUP_TILE * kind_stride(grid->kind);
+  const unsigned inputs = TILE * kind_stride(grid->kind);
   winograd_segment segment;
   for (unsigned tile = range->begin; tile < range->end; tile += segment.full_columns) {
     segment = groups_segment(range, tile);
@@ -129,22 +112,22 @@ static inline void groups_call_outputs(const tile_range *range, unsigned line, c
   winograd_segment segment;
   for (unsigned tile = range->begin; tile < range->end; tile += segment.full_columns) {
     segment = groups_segment(range, tile);
-    call_outputs(target, tile / range->columns * GROUP_TILE + line, tile % range->columns * GROUP_TILE,
-                 segment.full_columns * GROUP_TILE, GROUP_WIDE * LANES);
+    call_outputs(target, tile / range->columns * TILE + line, tile % range->columns * TILE, segment.full_columns * TILE,
+                 GROUP_WIDE * LANES);
   }
 }
 
 static inline void groups_multiply(const winograd_grid *grid, const tile_range *range, const float *panels,
                                    const float *weights, float *products, const winograd_target *target) {
   const size_t step = (size_t)grid->blocks * LANES * GROUP_WIDE * LANES;
-  const unsigned count = kind_weights(grid->kind);
   for (unsigned i = 0; i < grid->points; i++) {
     for (unsigned j = 0; j < grid->points; j++) {
-      const size_t shared = kind_weight_of(grid->kind, i) * count + kind_weight_of(grid->kind, j);
-      panel_multiply(GROUP_WIDE, grid->columns, grid->blocks, panels + grid->panel[i][j], weights + shared * step,
+      const size_t shared = kind_weight_of(grid->kind, i) * WEIGHTS + kind_weight_of(grid->kind, j);
+      const panel_weights use = weights_in_order(weights + shared * step, GROUP_WIDE);
+      panel_multiply(GROUP_WIDE, grid->columns, grid->blocks, panels + grid->panel[i][j], &use, false,
                      products + GROUP_WIDE * grid->product[i][j]);
     }
-    if (i < GROUP_TILE)
+    if (i < TILE)
       groups_call_outputs(range, i, target);
   }
 }
@@ -154,8 +137,8 @@ static inline void groups_finish(const winograd_grid *grid, const tile_range *ra
   winograd_segment segment;
   for (unsigned tile = range->begin; tile < range->end; tile += segment.full_columns) {
     segment = groups_segment(range, tile);
-    finish_segment(grid, GROUP_WIDE, products, &segment, target, tile / range->columns * GROUP_TILE,
-                   tile % range->columns * GROUP_TILE);
+    finish_segment(grid, GROUP_WIDE, products, &segment, target, tile / range->columns * TILE,
+                   tile % range->columns * TILE);
   }
 }
 
@@ -173,121 +156,167 @@ static inline void groups_run(const r18_step *step, const r18_run *run, unsigned
       const winograd_target here = winograd_target_at(target, channel);
       groups_multiply(&grid, &range, panels, weights, products, &here);
       groups_finish(&grid, &range, products, &here);
-      weights += block_weights(&grid, GROUP_WIDE);
+      weights += (size_t)WEIGHTS * WEIGHTS * step->in.channels * GROUP_WIDE * LANES;
     }
   }
 }
 
 /* --- blocks --- */
 
-/* Vectors in a block of output channels. With few tiles one is enough to keep the multipliers busy, given registers
- * for all of them. */
-static inline unsigned blocks_wide(unsigned size) {
-  return MAX_ROWS_1 >= 16 && size <= 14 ? 1 : 2;
+/* Weights are transformed for half the rows of points and so many input channels at a time that they stay in the
+ * second-level cache until they are used. */
+enum { BLOCKS_ROWS = WEIGHTS / 2, BLOCKS_DEPTH = 128 };
+
+/* Vectors in a block of output channels. */
+static inline unsigned blocks_wide(void) {
+  return 2;
 }
 
-static inline bool blocks_accepts_stride1_tile2(const r18_conv *conv) {
-  return winograd_fits(conv) && winograd_kind_for(conv) == STRIDE1_TILE2;
+static inline bool blocks_accept(const r18_conv *conv, unsigned stride) {
+  return winograd_fits(conv) && conv->stride == stride && conv->out_size % TILE != 1;
 }
 
-static inline bool blocks_accepts_stride2_tile4(const r18_conv *conv) {
-  return winograd_fits(conv) && winograd_kind_for(conv) == STRIDE2_TILE4;
+static inline bool blocks_accepts_stride1(const r18_conv *conv) {
+  return blocks_accept(conv, 1);
 }
 
-static inline bool blocks_accepts_stride2_tile2(const r18_conv *conv) {
-  return winograd_fits(conv) && winograd_kind_for(conv) == STRIDE2_TILE2;
+static inline bool blocks_accepts_stride2(const r18_conv *conv) {
+  return blocks_accept(conv, 2);
 }
 
-static inline winograd_grid blocks_grid(const r18_conv *conv) {
-  return grid_of_picture(winograd_kind_for(conv), conv->out_size, conv->in_channels);
+static inline size_t blocks_packed_bytes(const r18_conv *conv) {
+  return winograd_packed_floats(conv, TAPS) * sizeof(float);
 }
 
 static inline bool blocks_pack(const r18_conv *conv, unsigned first, const float *weights, const float *bias,
                                void *packed) {
-  const unsigned wide = blocks_wide(conv->out_size);
-  const winograd_kind kind = winograd_kind_for(conv);
-  if (kind == STRIDE2_TILE4)
-    winograd_pack(STRIDE2_TILE4, wide, conv, first, weights, bias, packed);
-  else if (kind == STRIDE2_TILE2)
-    winograd_pack(STRIDE2_TILE2, wide, conv, first, weights, bias, packed);
-  else
-    winograd_pack(STRIDE1_TILE2, wide, conv, first, weights, bias, packed);
+  winograd_pack_taps(blocks_wide(), conv, first, weights, bias, packed);
   return true;
 }
 
+static inline winograd_grid blocks_grid(const r18_conv *conv, unsigned images) {
+  return grid_of_pictures(winograd_kind_of(conv->out_size, conv->stride), images, conv->out_size, conv->in_channels);
+}
+
 static inline size_t blocks_work_bytes(const r18_conv *conv) {
-  return blocks_grid(conv).panel_size * sizeof(float);
+  return blocks_grid(conv, 1).panel_size * sizeof(float);
+}
+
+/* Floats of the weights at hand: from one point to the next, and all. The padding keeps the points, which are written
+ * side by side, from falling on the same cache sets. */
+static inline size_t blocks_weights_step(unsigned wide) {
+  return (size_t)BLOCKS_DEPTH * wide * LANES + PANEL_PAD;
+}
+
+static inline size_t blocks_weights_size(unsigned wide) {
+  return blocks_weights_step(wide) * BLOCKS_ROWS * WEIGHTS;
 }
 
 static inline size_t blocks_scratch_bytes(const r18_conv *conv) {
-  return blocks_grid(conv).product_size * blocks_wide(conv->out_size) * sizeof(float) * conv->max_batch;
+  const unsigned wide = blocks_wide();
+  return (blocks_weights_size(wide) + blocks_grid(conv, conv->max_batch).product_size * wide) * sizeof(float);
 }
 
 static inline unsigned blocks_units(const r18_conv *conv) {
-  return conv->out_channels / (blocks_wide(conv->out_size) * LANES);
+  return conv->out_channels / (blocks_wide() * LANES);
 }
 
 static inline unsigned blocks_prepare_units(const r18_conv *conv) {
-  const winograd_grid grid = blocks_grid(conv);
+  const winograd_grid grid = blocks_grid(conv, 1);
   return grid.rows * grid.blocks;
 }
 
-/* The transformed inputs of the pictures, `image` floats apart. */
-typedef struct {
-  float *first;
-  size_t image;
-} blocks_panels;
+static inline winograd_grid blocks_step_grid(const r18_step *step, const r18_run *run) {
+  return grid_of_pictures(winograd_kind_of(step->out.height, step->stride), run->batch, step->out.height,
+                          step->in.channels);
+}
 
-static inline blocks_panels shared_panels(const r18_step *step, const r18_run *run) {
-  return (blocks_panels){(float *)(void *)(run->arena + step->work.offset), step->work.image / sizeof(float)};
+static inline float *shared_panels(const r18_step *step, const r18_run *run) {
+  return (float *)(void *)(run->arena + step->work.offset);
 }
 
 /* One row of tiles and one vector of channels. */
 static inline void blocks_transform(const winograd_grid *grid, const r18_step *step, const r18_run *run, unsigned image,
-                                    unsigned row, unsigned block, const blocks_panels *panels) {
-  const int y = (int)(row * grid->outputs * kind_stride(grid->kind));
+                                    unsigned row, unsigned block, float *panels) {
+  const int y = (int)(row * TILE * kind_stride(grid->kind));
   const float *in = r18_at_f32(run, &step->in, image, y - 1, -1) + block * LANES;
-  const winograd_segment segment = grid_row(grid, row);
-  transform_segment(grid, &segment, in, step->in.row / sizeof(float), step->in.channels, block,
-                    panels->first + image * panels->image);
+  const winograd_segment segment = grid_row(grid, image, row);
+  transform_segment(grid, &segment, in, step->in.row / sizeof(float), step->in.channels, block, panels);
 }
 
 static inline void blocks_prepare(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  const winograd_grid grid =
-      grid_of_picture(winograd_kind_of(step->out.height, step->stride), step->out.height, step->in.channels);
-  const blocks_panels panels = shared_panels(step, run);
+  const winograd_grid grid = blocks_step_grid(step, run);
   for (unsigned unit = begin; unit < end; unit++)
     blocks_transform(&grid, step, run, unit / step->units, unit % step->units / grid.blocks, unit % grid.blocks,
-                     &panels);
+                     shared_panels(step, run));
 }
 
-/* All positions of all pictures that have the same weights, u of the rows and v of the columns. */
-static inline void multiply_shared(const winograd_grid *grid, unsigned u, unsigned v, unsigned wide, unsigned batch,
-                                   const blocks_panels *panels, const float *weights, float *products) {
-  for (unsigned i = 0; i < grid->points; i++)
-    for (unsigned j = 0; j < grid->points; j++) {
-      if (kind_weight_of(grid->kind, i) != u || kind_weight_of(grid->kind, j) != v)
-        continue;
-      for (unsigned image = 0; image < batch; image++)
-        panel_multiply(wide, grid_rows(grid, i) * grid_columns(grid, j), grid->blocks,
-                       panels->first + image * panels->image + grid->panel[i][j], weights,
-                       products + wide * (image * grid->product_size + grid->product[i][j]));
+/* Rows of points, from `row` on, for some input channels of a block of output channels. */
+typedef struct {
+  unsigned row, channel, depth;
+  const float *taps, *weights;
+} blocks_slice;
+
+__attribute__((always_inline)) static inline void slice_rows(unsigned stride, unsigned row, unsigned wide,
+                                                             const float *taps, unsigned depth, float *weights) {
+  const size_t block = wide * LANES, step = blocks_weights_step(wide);
+  for (unsigned c = 0; c < depth; c++, taps += TAPS * block, weights += block)
+    for (unsigned lane = 0; lane < block; lane += LANES)
+      transform_taps(stride, row, BLOCKS_ROWS, taps + lane, block, weights + lane, step);
+}
+
+__attribute__((noinline, unused)) static void slice_weights(unsigned stride, unsigned row, unsigned wide,
+                                                            const float *taps, unsigned depth, float *weights) {
+  if (stride == 1 && row == 0)
+    slice_rows(1, 0, wide, taps, depth, weights);
+  else if (stride == 1)
+    slice_rows(1, BLOCKS_ROWS, wide, taps, depth, weights);
+  else if (row == 0)
+    slice_rows(2, 0, wide, taps, depth, weights);
+  else
+    slice_rows(2, BLOCKS_ROWS, wide, taps, depth, weights);
+}
+
+/* All positions with the same weights, u of the rows and v of the columns. */
+static inline void multiply_shared(const winograd_grid *grid, unsigned u, unsigned v, unsigned wide, unsigned channel,
+                                   unsigned depth, const panel_weights *weights, const float *panels, float *products) {
+  const winograd_points rows = kind_points_of(grid->kind, u), columns = kind_points_of(grid->kind, v);
+  for (unsigned a = 0; a < rows.count; a++)
+    for (unsigned b = 0; b < columns.count; b++) {
+      const unsigned i = rows.point[a], j = columns.point[b], tiles = grid_tiles(grid, i, j);
+      panel_multiply(wide, tiles, depth / LANES, panels + grid->panel[i][j] + channel * tiles, weights, channel > 0,
+                     products + wide * grid->product[i][j]);
+    }
+}
+
+/* Meanwhile the taps of the next input channels come from memory. */
+static inline void multiply_slice(const winograd_grid *grid, unsigned wide, const blocks_slice *slice,
+                                  const float *panels, float *products) {
+  const size_t block = (size_t)TAPS * wide * LANES, step = block / (WEIGHTS * WEIGHTS);
+  const float *next = slice->taps + slice->depth * block + slice->row * WEIGHTS * slice->depth * step;
+  panel_weights weights = {slice->weights, next, step};
+  for (unsigned u = slice->row; u < slice->row + BLOCKS_ROWS; u++)
+    for (unsigned v = 0; v < WEIGHTS; v++) {
+      multiply_shared(grid, u, v, wide, slice->channel, slice->depth, &weights, panels, products);
+      weights.at += blocks_weights_step(wide);
+      weights.ahead += slice->depth * step;
     }
 }
 
 /* The products of one block of output channels, first channel `channel`, for all pictures. */
-static inline void blocks_multiply(const winograd_grid *grid, unsigned wide, const r18_step *step, const r18_run *run,
-                                   unsigned channel, const blocks_panels *panels, float *products) {
-  const unsigned count = kind_weights(grid->kind), block = wide * LANES;
-  const float *weights = (const float *)(const void *)step->weights + step->out.channels;
-  weights += channel / block * block_weights(grid, wide);
-  for (unsigned u = 0, y = 0; u < count; u++)
-    for (unsigned v = 0; v < count; v++, y++, weights += grid->blocks * LANES * block) {
-      multiply_shared(grid, u, v, wide, run->batch, panels, weights, products);
-      for (unsigned image = 0; image < run->batch && y < step->out.height; image++) {
-        const winograd_target target = winograd_target_at(winograd_target_of(step, run, image), channel);
-        call_outputs(&target, y, 0, step->out.width, block);
-      }
+static inline void blocks_multiply(const winograd_grid *grid, unsigned wide, const r18_step *step, unsigned channel,
+                                   const float *panels, float *weights, float *products) {
+  const unsigned depth = step->in.channels;
+  const float *taps = (const float *)(const void *)step->weights + step->out.channels + (size_t)channel * TAPS * depth;
+  for (unsigned c = 0; c < depth; c += BLOCKS_DEPTH)
+    for (unsigned row = 0; row < WEIGHTS; row += BLOCKS_ROWS) {
+      const blocks_slice slice = {.row = row,
+                                  .channel = c,
+                                  .depth = depth - c < BLOCKS_DEPTH ? depth - c : BLOCKS_DEPTH,
+                                  .taps = taps + (size_t)c * TAPS * wide * LANES,
+                                  .weights = weights};
+      slice_weights(step->stride, row, wide, slice.taps, slice.depth, weights);
+      multiply_slice(grid, wide, &slice, panels, products);
     }
 }
 
@@ -296,28 +325,25 @@ static inline void blocks_finish(const winograd_grid *grid, unsigned wide, const
   for (unsigned image = 0; image < run->batch; image++) {
     const winograd_target target = winograd_target_at(winograd_target_of(step, run, image), channel);
     for (unsigned row = 0; row < grid->rows; row++) {
-      const winograd_segment segment = grid_row(grid, row);
-      finish_segment(grid, wide, products + wide * image * grid->product_size, &segment, &target, row * grid->outputs,
-                     0);
+      const winograd_segment segment = grid_row(grid, image, row);
+      finish_segment(grid, wide, products, &segment, &target, row * TILE, 0);
     }
   }
 }
 
-/* Without a place for shared panels, they are this thread's own, in its scratch before the products. */
+/* Without a place for shared panels, they are this thread's own, in its scratch behind the rest. */
 static inline void blocks_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
   const bool apart = !step->work.element;
-  const winograd_grid grid =
-      grid_of_picture(winograd_kind_of(step->out.height, step->stride), step->out.height, step->in.channels);
-  const unsigned wide = blocks_wide(step->out.height), block = wide * LANES;
-  float *scratch = (float *)(void *)run->scratch;
-  const blocks_panels panels = apart ? (blocks_panels){scratch, grid.panel_size} : shared_panels(step, run);
-  float *products = apart ? scratch + run->batch * grid.panel_size : scratch;
+  const winograd_grid grid = blocks_step_grid(step, run);
+  const unsigned wide = blocks_wide(), block = wide * LANES;
+  float *weights = (float *)(void *)run->scratch, *products = weights + blocks_weights_size(wide);
+  float *panels = apart ? products + wide * grid.product_size : shared_panels(step, run);
   for (unsigned image = 0; image < run->batch && apart && !run->continues; image++)
     for (unsigned row = 0; row < grid.rows; row++)
       for (unsigned i = 0; i < grid.blocks; i++)
-        blocks_transform(&grid, step, run, image, row, i, &panels);
+        blocks_transform(&grid, step, run, image, row, i, panels);
   for (unsigned unit = begin; unit < end; unit++) {
-    blocks_multiply(&grid, wide, step, run, unit * block, &panels, products);
+    blocks_multiply(&grid, wide, step, unit * block, panels, weights, products);
     blocks_finish(&grid, wide, step, run, unit * block, products);
   }
 }
@@ -326,20 +352,16 @@ static inline void blocks_run(const r18_step *step, const r18_run *run, unsigned
 
 enum { APART_MAX_THREADS = 3 };
 
-static inline bool apart_accepts_stride1_tile2(const r18_conv *conv) {
-  return blocks_accepts_stride1_tile2(conv) && conv->threads <= APART_MAX_THREADS;
+static inline bool apart_accepts_stride1(const r18_conv *conv) {
+  return blocks_accepts_stride1(conv) && conv->threads <= APART_MAX_THREADS;
 }
 
-static inline bool apart_accepts_stride2_tile4(const r18_conv *conv) {
-  return blocks_accepts_stride2_tile4(conv) && conv->threads <= APART_MAX_THREADS;
-}
-
-static inline bool apart_accepts_stride2_tile2(const r18_conv *conv) {
-  return blocks_accepts_stride2_tile2(conv) && conv->threads <= APART_MAX_THREADS;
+static inline bool apart_accepts_stride2(const r18_conv *conv) {
+  return blocks_accepts_stride2(conv) && conv->threads <= APART_MAX_THREADS;
 }
 
 static inline size_t apart_scratch_bytes(const r18_conv *conv) {
-  return blocks_work_bytes(conv) * conv->max_batch + blocks_scratch_bytes(conv);
+  return blocks_grid(conv, conv->max_batch).panel_size * sizeof(float) + blocks_scratch_bytes(conv);
 }
 
 /* --- the table --- */
@@ -353,7 +375,7 @@ const r18_conv_kernel WINOGRAD_TABLE[R18_WINOGRAD_KERNELS] = {
             .set = SIMD_SET,
             .element = sizeof(float),
             .accepts = groups_accepts_stride1,
-            .packed_bytes = winograd_packed_bytes,
+            .packed_bytes = groups_packed_bytes,
             .pack = groups_pack,
             .scratch_bytes = groups_scratch_bytes,
             .units = groups_units,
@@ -365,20 +387,20 @@ const r18_conv_kernel WINOGRAD_TABLE[R18_WINOGRAD_KERNELS] = {
             .set = SIMD_SET,
             .element = sizeof(float),
             .accepts = groups_accepts_stride2,
-            .packed_bytes = winograd_packed_bytes,
+            .packed_bytes = groups_packed_bytes,
             .pack = groups_pack,
             .scratch_bytes = groups_scratch_bytes,
             .units = groups_units,
             .run = groups_run,
         },
-    [R18_WINOGRAD2_APART] =
+    [R18_WINOGRAD4_APART] =
         {
-            .name = "conv_winograd2_apart",
+            .name = "conv_winograd4_apart",
             .set = SIMD_SET,
             .element = sizeof(float),
             .spans_batch = true,
-            .accepts = apart_accepts_stride1_tile2,
-            .packed_bytes = winograd_packed_bytes,
+            .accepts = apart_accepts_stride1,
+            .packed_bytes = blocks_packed_bytes,
             .pack = blocks_pack,
             .scratch_bytes = apart_scratch_bytes,
             .units = blocks_units,
@@ -390,34 +412,21 @@ const r18_conv_kernel WINOGRAD_TABLE[R18_WINOGRAD_KERNELS] = {
             .set = SIMD_SET,
             .element = sizeof(float),
             .spans_batch = true,
-            .accepts = apart_accepts_stride2_tile4,
-            .packed_bytes = winograd_packed_bytes,
+            .accepts = apart_accepts_stride2,
+            .packed_bytes = blocks_packed_bytes,
             .pack = blocks_pack,
             .scratch_bytes = apart_scratch_bytes,
             .units = blocks_units,
             .run = blocks_run,
         },
-    [R18_WINOGRAD2_STRIDE2_APART] =
+    [R18_WINOGRAD4] =
         {
-            .name = "conv_winograd2_stride2_apart",
+            .name = "conv_winograd4",
             .set = SIMD_SET,
             .element = sizeof(float),
             .spans_batch = true,
-            .accepts = apart_accepts_stride2_tile2,
-            .packed_bytes = winograd_packed_bytes,
-            .pack = blocks_pack,
-            .scratch_bytes = apart_scratch_bytes,
-            .units = blocks_units,
-            .run = blocks_run,
-        },
-    [R18_WINOGRAD2] =
-        {
-            .name = "conv_winograd2",
-            .set = SIMD_SET,
-            .element = sizeof(float),
-            .spans_batch = true,
-            .accepts = blocks_accepts_stride1_tile2,
-            .packed_bytes = winograd_packed_bytes,
+            .accepts = blocks_accepts_stride1,
+            .packed_bytes = blocks_packed_bytes,
             .pack = blocks_pack,
             .scratch_bytes = blocks_scratch_bytes,
             .units = blocks_units,
@@ -432,24 +441,8 @@ const r18_conv_kernel WINOGRAD_TABLE[R18_WINOGRAD_KERNELS] = {
             .set = SIMD_SET,
             .element = sizeof(float),
             .spans_batch = true,
-            .accepts = blocks_accepts_stride2_tile4,
-            .packed_bytes = winograd_packed_bytes,
-            .pack = blocks_pack,
-            .scratch_bytes = blocks_scratch_bytes,
-            .units = blocks_units,
-            .run = blocks_run,
-            .prepare = blocks_prepare,
-            .prepare_units = blocks_prepare_units,
-            .work_bytes = blocks_work_bytes,
-        },
-    [R18_WINOGRAD2_STRIDE2] =
-        {
-            .name = "conv_winograd2_stride2",
-            .set = SIMD_SET,
-            .element = sizeof(float),
-            .spans_batch = true,
-            .accepts = blocks_accepts_stride2_tile2,
-            .packed_bytes = winograd_packed_bytes,
+            .accepts = blocks_accepts_stride2,
+            .packed_bytes = blocks_packed_bytes,
             .pack = blocks_pack,
             .scratch_bytes = blocks_scratch_bytes,
             .units = blocks_units,
