@@ -107,7 +107,7 @@ def manuals_are_sound():
                if shutil.which(command[0])]
     if not linters:
         return "there is neither mandoc nor groff"
-    for name in ("resnet18.1", "resnet18classify.7"):
+    for name in ("resnet18.1", "resnet18classify.7", "resnet18-server.1"):
         for linter in linters:
             run = launch.run(linter + [os.path.join(launch.ROOT, "docs", name)])
             launch.equal(run.output, "", f"what {linter[0]} says of {name}")
