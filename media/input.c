@@ -148,6 +148,20 @@ bool input_open(const char *name, bool upright, GstSample **picture, char **uri,
   return open_file(name, upright, picture, uri, error);
 }
 
+bool input_is_picture(const char *path) {
+  struct stat about;
+  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  GBytes *head = NULL;
+  if (file >= 0 && fstat(file, &about) == 0 && S_ISREG(about.st_mode))
+    head = read_start(file, (size_t)MIN(about.st_size, HEAD_BYTES));
+  const bool still = head && recognise(head, NULL) == 1;
+  if (head)
+    g_bytes_unref(head);
+  if (file >= 0)
+    close(file);
+  return still;
+}
+
 bool input_wait_standard(GError **error) {
   struct pollfd wait = {.fd = STDIN_FILENO, .events = POLLIN};
   struct stat about;

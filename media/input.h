@@ -10,6 +10,9 @@
  * stream_open (g_free). False: *error says why not, without the name. */
 bool input_open(const char *name, bool upright, GstSample **picture, char **uri, GError **error);
 
+/* Whether a regular file looks like a still picture by its first bytes. */
+bool input_is_picture(const char *path);
+
 /* Waits until standard input has something to read. False, with *error, if it is closed or ends before. */
 bool input_wait_standard(GError **error);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* resnet18 classify: what is on pictures, videos and streams. */
+#include "answer.h"
 #include "command.h"
 #include "engine.h"
 #include "frame.h"
@@ -33,15 +34,13 @@ const command classify_command = {
     .run = run,
 };
 
-enum { MAX_TOP_K = 1000 };
-
 typedef struct {
   engine_options engine;
   resnet18_preprocess_options prepare;
   gboolean json, as_stored;
-  int top_k, interval;
+  answer_options answer;
+  int interval;
   gint64 max_frames;
-  double threshold;
 } classify_options;
 
 /* All that one run works with. */
@@ -53,23 +52,6 @@ typedef struct {
 } job;
 
 /* ---- One answer ---------------------------------------------------------------------------------------- */
-
-/* Fills in what the engine says about `rgb`. False after a sentence. */
-static bool answer(job *j, const uint8_t *rgb, report *r) {
-  engine *e = &j->engine;
-  double seconds;
-  if (!engine_run(e, rgb, &seconds))
-    return false;
-  resnet18_softmax(e->scores, e->classes, e->scores);
-  r->inference_time = (GstClockTime)(seconds * 1e9);
-  r->model = resnet18_model_source(e->model);
-  r->precision = engine_precision(e);
-  r->labels = e->labels;
-  r->uncertainty = (double)resnet18_uncertainty(e->scores, e->classes);
-  r->best = j->best;
-  r->n_best = resnet18_top_k(e->scores, e->classes, (size_t)j->options->top_k, (float)j->options->threshold, j->best);
-  return true;
-}
 
 /* An empty line between the blocks of two inputs. */
 static void separate(job *j) {
@@ -86,7 +68,7 @@ static bool classify_picture(job *j, const char *name, const uint8_t *rgb, int w
               .running_time = GST_CLOCK_TIME_NONE,
               .stream_time = GST_CLOCK_TIME_NONE,
               .duration = GST_CLOCK_TIME_NONE};
-  if (!answer(j, rgb, &r))
+  if (!answer_picture(&j->engine, rgb, &j->options->answer, j->best, &r))
     return false;
   progress_clear();
   separate(j);
@@ -116,7 +98,7 @@ static bool classify_frame(job *j, const char *name, reading *read, GstSample *s
   if (stream_is_picture(read->source))
     return classify_picture(j, name, rgb, r.width, r.height);
   report_set_times(&r, sample);
-  if (!answer(j, rgb, &r))
+  if (!answer_picture(&j->engine, rgb, &j->options->answer, j->best, &r))
     return false;
   progress_clear();
   if (j->options->json) {
@@ -199,7 +181,7 @@ static int classify(const classify_options *o, const char *const *names, size_t 
     prefetch_free(ahead);
     return STATUS_FAILED;
   }
-  j.best = g_new(resnet18_class, MAX_TOP_K);
+  j.best = g_new(resnet18_class, ANSWER_MAX_TOP_K);
   while (prefetch_next(ahead, &input)) {
     ok &= classify_input(&j, names[input.index], &input);
     prepared_clear(&input);
@@ -218,19 +200,19 @@ static bool check(const classify_options *o, int argc) {
     command_misuse(self, "which picture, video or stream?");
     return false;
   }
-  return command_in_range(self, "--top-k", o->top_k, 1, MAX_TOP_K) &&
-         command_in_range(self, "--threshold", o->threshold, 0, 1) &&
+  return command_in_range(self, "--top-k", o->answer.top_k, 1, ANSWER_MAX_TOP_K) &&
+         command_in_range(self, "--threshold", o->answer.threshold, 0, 1) &&
          command_in_range(self, "--interval", o->interval, 1, G_MAXINT) &&
          command_in_range(self, "--max-frames", (double)o->max_frames, 0, 1e15);
 }
 
 static int run(int argc, char **argv) {
-  classify_options o = {.top_k = 5, .interval = 1};
+  classify_options o = {.answer.top_k = 5, .interval = 1};
   const GOptionEntry entries[] = {
       {"json", 'j', 0, G_OPTION_ARG_NONE, &o.json, "One JSON object a picture or frame, one a line", NULL},
-      {"top-k", 'k', 0, G_OPTION_ARG_INT, &o.top_k, "Classes in an answer (default: 5)", "N"},
-      {"threshold", 0, 0, G_OPTION_ARG_DOUBLE, &o.threshold, "Leave out classes with a lower score (0..1, default: 0)",
-       "X"},
+      {"top-k", 'k', 0, G_OPTION_ARG_INT, &o.answer.top_k, "Classes in an answer (default: 5)", "N"},
+      {"threshold", 0, 0, G_OPTION_ARG_DOUBLE, &o.answer.threshold,
+       "Leave out classes with a lower score (0..1, default: 0)", "X"},
       {"interval", 'i', 0, G_OPTION_ARG_INT, &o.interval, "Classify every n-th frame of a video (default: 1)", "N"},
       {"max-frames", 'n', 0, G_OPTION_ARG_INT64, &o.max_frames, "Stop a stream after so many classified frames", "N"},
       {"as-stored", 0, 0, G_OPTION_ARG_NONE, &o.as_stored, "Do not turn pictures as their orientation tag says", NULL},

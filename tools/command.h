@@ -17,7 +17,8 @@ typedef struct {
   int (*run)(int argc, char **argv);
 } command;
 
-extern const command classify_command, eval_command, bench_command, import_command, calibrate_command, selftest_command;
+extern const command classify_command, eval_command, bench_command, import_command, calibrate_command, selftest_command,
+    worker_command, submit_command;
 
 /* Takes the options out of argv; `entries` and `shared` (NULL = none) end with a zeroed one and may not have -h. False
  * after --help (then *status is STATUS_DONE) and after a mistake, for which the sentence has been printed

@@ -86,24 +86,40 @@ static resnet18_precision precision_of(const engine_options *o, const resnet18_m
   return (resnet18_precision)precision;
 }
 
+static resnet18_status open_session(engine *e, const engine_options *o, resnet18_error *error) {
+  const resnet18_session_options session = {
+      .precision = precision_of(o, e->model), .threads = (unsigned)o->threads, .max_batch = (unsigned)o->batch};
+  e->scores = g_new(float, e->classes);
+  return resnet18_session_new(e->model, &session, &e->session, error);
+}
+
 bool engine_open(engine *e, const engine_options *o, bool labels) {
-  resnet18_session_options session = {.threads = (unsigned)o->threads, .max_batch = (unsigned)o->batch};
   resnet18_error error;
 
   memset(e, 0, sizeof *e);
   if (resnet18_model_load(o->weights, &e->model, &error) != RESNET18_OK)
     goto failed;
-  session.precision = precision_of(o, e->model);
   e->classes = resnet18_model_classes(e->model);
   if (labels && resnet18_labels_load(o->labels, e->classes, &e->labels, &error) != RESNET18_OK)
     goto failed;
-  if (resnet18_session_new(e->model, &session, &e->session, &error) != RESNET18_OK)
+  if (open_session(e, o, &error) != RESNET18_OK)
     goto failed;
-  e->scores = g_new(float, e->classes);
   if (*resnet18_session_warning(e->session))
     fprintf(stderr, "resnet18: warning: %s\n", resnet18_session_warning(e->session));
   return true;
 failed:
+  command_fail("%s", error.message);
+  engine_close(e);
+  return false;
+}
+
+bool engine_share(engine *e, const engine *first, const engine_options *o) {
+  resnet18_error error;
+  *e = (engine){.model = resnet18_model_ref(first->model), .classes = first->classes};
+  if (first->labels)
+    e->labels = resnet18_labels_ref(first->labels);
+  if (open_session(e, o, &error) == RESNET18_OK)
+    return true;
   command_fail("%s", error.message);
   engine_close(e);
   return false;

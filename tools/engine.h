@@ -36,6 +36,9 @@ typedef struct {
 bool engine_open(engine *e, const engine_options *options, bool labels);
 void engine_close(engine *e);
 
+/* Another session of the same weights, for another thread. False after a sentence. */
+bool engine_share(engine *e, const engine *first, const engine_options *options);
+
 /* "fp32" or "int8". */
 const char *engine_precision(const engine *e);
 

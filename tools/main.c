@@ -11,7 +11,10 @@
 #include <string.h>
 
 static const command *const commands[] = {
-    &classify_command, &eval_command, &bench_command, &import_command, &calibrate_command, &selftest_command,
+    &classify_command, &eval_command,   &bench_command, &import_command, &calibrate_command, &selftest_command,
+#ifdef HAVE_QUEUE
+    &worker_command,   &submit_command,
+#endif
 };
 
 static int print_help(void) {

@@ -18,7 +18,7 @@ void report_set_times(report *r, GstSample *sample) {
 
 /* ---- JSON ---------------------------------------------------------------------------------------------- */
 
-void report_json(const report *r) {
+char *report_to_json(const report *r) {
   const GstResnet18ResultFields fields = {.model = r->model,
                                           .pts = r->pts,
                                           .running_time = r->running_time,
@@ -34,12 +34,20 @@ void report_json(const report *r) {
   gst_resnet18_json_append_string(json, r->input);
   if (r->frame)
     g_string_append_printf(json, ",\"frame\":%" G_GUINT64_FORMAT, r->number);
+  if (r->frames)
+    g_string_append_printf(json, ",\"frames\":%" G_GUINT64_FORMAT, r->frames);
   g_string_append_printf(json, ",\"width\":%d,\"height\":%d,\"precision\":\"%s\",", r->width, r->height, r->precision);
   gst_resnet18_json_append_members(json, result);
-  puts(g_string_append_c(json, '}')->str);
-  fflush(stdout); /* whoever reads a live stream's answers wants them now */
-  g_string_free(json, TRUE);
+  g_string_append_c(json, '}');
   gst_structure_free(result);
+  return g_string_free(json, FALSE);
+}
+
+void report_json(const report *r) {
+  char *json = report_to_json(r);
+  puts(json);
+  fflush(stdout); /* whoever reads a live stream's answers wants them now */
+  g_free(json);
 }
 
 /* ---- Text ---------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@ typedef struct {
   const char *input;                                     /* as the user named it */
   bool frame;                                            /* of a video; else a still picture */
   guint64 number;                                        /* of the frame, from 0 */
+  guint64 frames;                                        /* of a video whose scores are a mean of so many; else 0 */
   int width, height;                                     /* of the decoded picture or frame, in pixels */
   GstClockTime pts, running_time, stream_time, duration; /* GST_CLOCK_TIME_NONE = unknown */
   GstClockTime inference_time;
@@ -25,7 +26,10 @@ typedef struct {
 /* The times of a frame. */
 void report_set_times(report *r, GstSample *sample);
 
-/* One line: an object with the element's result in it. */
+/* An object with the element's result in it, without a line's end; to be freed. */
+char *report_to_json(const report *r);
+
+/* The same as a line on standard output. */
 void report_json(const report *r);
 
 /* A block for a picture; a line for a frame, below report_heading. */
