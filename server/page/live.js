@@ -45,6 +45,8 @@ function update(streams) {
   for (const stream of streams) {
     if (!cameras.has(stream.id)) add(stream);
     const camera = cameras.get(stream.id);
+    // What is shown ended with the camera's last try.
+    if (camera.state.restarts !== stream.restarts) setPicture(camera, "none");
     camera.state = stream;
     if (stream.result) camera.result = stream.result;
   }
@@ -59,13 +61,15 @@ function onEvent(name, data) {
     return;
   }
   const camera = cameras.get(message.stream);
-  if (name === "state" && camera) camera.state = { ...camera.state, ...message };
-  if (name !== "result") return camera && renderCamera(camera);
-  if (camera) {
+  if (!camera) return;
+  if (name === "state") {
+    camera.state = { ...camera.state, ...message };
+    assignPictures();
+  } else if (name === "result") {
     camera.result = message;
-    renderCamera(camera);
+    if (message.event) remember(message);
   }
-  if (message.event) remember(message);
+  renderCamera(camera);
 }
 
 function remember(message) {

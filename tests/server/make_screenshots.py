@@ -54,10 +54,10 @@ def photographed(chromium, server):
         done(tab)
         keep(tab.screenshot(full_page=True), "page-phone.png")
     with browser.page(chromium, server.base, provoked=True, color_scheme="dark", view="#live",
-                      viewport={"width": 1180, "height": 700}) as tab:
+                      viewport={"width": 1180, "height": 1180}) as tab:
         tab.wait_for_timeout(50e3)
         expect(tab.locator(".event").nth(4)).to_be_attached()
-        keep(tab.screenshot(full_page=True), "page-live.png")
+        keep(tab.screenshot(), "page-live.png")
 
 
 with tempfile.TemporaryDirectory() as folder:
