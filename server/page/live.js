@@ -228,7 +228,7 @@ function lane(camera, now) {
     const start = Math.max(from, span.from);
     block.style.left = `${(100 * (start - from)) / length}%`;
     block.style.width = `${(100 * (span.to - start)) / length}%`;
-    block.style.background = `hsl(${hue(span.label)} 55% 36%)`;
+    block.style.background = `hsl(${hue(span.label)} 55% 28%)`; // white is readable on each
     track.append(block);
   }
   return make("div", { class: "lane" }, make("span", { class: "lane-name" }, camera.state.name), track);
