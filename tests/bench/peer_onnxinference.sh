@@ -59,7 +59,8 @@ prepare() {
   [ -d "$root/src/resnet18classify/.git" ] || git init -q "$root/src/resnet18classify"
   git -C "$root/src/resnet18classify" fetch -q --depth 1 "file://$PWD" HEAD
   git -C "$root/src/resnet18classify" checkout -q --force --detach FETCH_HEAD
-  in_sid 'cd /src/resnet18classify; script/setup'
+  in_sid 'cd /src/resnet18classify; [ -f build/build.ninja ] || meson setup build -Dtests=false >/dev/null
+    ninja -C build gst/libgstresnet18.so >/dev/null'
   in_sid 'cd /src/resnet18classify; mkdir -p /src/models; [ -f /src/models/labels.txt ] ||
     python3 tests/bench/peer_onnxinference.py /src/models /src/pictures'
   in_sid 'gst-launch-1.0 -q filesrc location=/src/resnet18classify/tests/media/bigbuckbunny.mp4 ! qtdemux ! \
