@@ -6,9 +6,11 @@ after it was frozen.
 
 The camera is an RTSP server on this machine; it shows one picture, so that the label comes with the first frame."""
 import os
+import queue
 import statistics
 import sys
 import tempfile
+import threading
 import time
 
 BUILD = os.path.abspath(sys.argv[1])
@@ -21,38 +23,54 @@ import launch
 
 launch.comment = lambda text: None
 AWAY = 7  # seconds: longer than it takes to be noticed
-PROGRAMS = (([os.path.join(BUILD, "examples/reconnect")], "espresso"),
-            ([os.path.join(launch.ROOT, "examples/pipelines/rtsp-reconnect.sh")], "espresso"))
+SETTLED = 3  # seconds that it runs before it goes again
+PATIENCE = 60  # seconds after which it counts as never back
+PROGRAMS = ([os.path.join(BUILD, "examples/reconnect")],
+            [os.path.join(launch.ROOT, "examples/pipelines/rtsp-reconnect.sh")])
 
 
-def measure(command, line, film):
+class Lines:
+    """The lines of a program, with the time of each."""
+
+    def __init__(self, file):
+        self.lines = queue.Queue()
+        threading.Thread(target=self.read, args=(file,), daemon=True).start()
+
+    def read(self, file):
+        for line in file:
+            self.lines.put((time.monotonic(), line))
+
+    def first(self, wanted, after):
+        """Seconds from `after` to the first line with `wanted` from then on."""
+        while True:
+            when, line = self.lines.get(timeout=PATIENCE)
+            if when >= after and wanted in line:
+                return when - after
+
+
+def measure(command, film):
     """Seconds after a kill, and after a freeze."""
     server = camera.Server(os.path.join(BUILD, "tests/pipelines/rtsp_server"), film)
-    killed, frozen = [], []
+    times = {"killed": [], "frozen": []}
+    changes = {"killed": (server.switch_off, server.switch_on),
+               "frozen": (lambda: server.freeze(True), lambda: server.freeze(False))}
     try:
         with launch.Program([*command, server.url], timeout=3600) as program:
-            program.await_line(line)
-            for _ in range(TIMES):
-                server.switch_off()
-                program.await_line("has gone")
+            lines = Lines(program.process.stdout)
+            lines.first("espresso", 0)
+            for what in list(times) * TIMES:
+                go, come = changes[what]
+                time.sleep(SETTLED)
+                start = time.monotonic()
+                go()
+                lines.first("has gone", start)
                 time.sleep(AWAY)
-                server.switch_on()
-                killed.append(until(program, line))
-                server.freeze(True)
-                program.await_line("has gone")
-                time.sleep(AWAY)
-                server.freeze(False)
-                frozen.append(until(program, line))
-            program.stop()
+                start = time.monotonic()
+                come()
+                times[what].append(lines.first("espresso", start))
     finally:
         server.switch_off()
-    return killed, frozen
-
-
-def until(program, line):
-    start = time.monotonic()
-    program.await_line(line)
-    return time.monotonic() - start
+    return times
 
 
 def main():
@@ -61,8 +79,8 @@ def main():
         launch.launch("filesrc location={media}/coffee.png ! pngdec ! videoconvert ! imagefreeze num-buffers=15000 ! "
                       "video/x-raw,format=I420,framerate=25/1 ! x264enc speed-preset=ultrafast key-int-max=25 ! mp4mux ! "
                       f"filesink location={film}")
-        for command, line in PROGRAMS:
-            for what, times in zip(("killed", "frozen"), measure(command, line, film)):
+        for command in PROGRAMS:
+            for what, times in measure(command, film).items():
                 print(f"{os.path.basename(command[0])}, {what}: median {statistics.median(times):.1f}, most {max(times):.1f} s "
                       f"({len(times)} times)", flush=True)
 

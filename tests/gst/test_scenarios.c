@@ -294,7 +294,7 @@ static void reverse_playback(Player *player) {
 
 static void change_state_intensive(Player *player) {
   static const GstState states[] = {GST_STATE_PAUSED, GST_STATE_READY, GST_STATE_PLAYING, GST_STATE_NULL};
-  for (guint i = 0; i < rig_rounds(20, 2000); i++)
+  for (guint i = 0; i < rig_rounds(20, 400); i++)
     go(player, states[i % G_N_ELEMENTS(states)]);
   go(player, GST_STATE_PLAYING);
   await_end(player);
@@ -302,7 +302,7 @@ static void change_state_intensive(Player *player) {
 
 static void play_again_after_the_end(Player *player) {
   go(player, GST_STATE_PLAYING);
-  for (guint i = 0; i < rig_rounds(5, 2000); i++) {
+  for (guint i = 0; i < rig_rounds(5, 200); i++) {
     await_end(player);
     seek(player, 1, GST_SEEK_FLAG_ACCURATE, 5000, -1);
   }
@@ -311,7 +311,7 @@ static void play_again_after_the_end(Player *player) {
 
 static void seek_storm(Player *player) {
   go(player, GST_STATE_PLAYING);
-  for (guint i = 0; i < rig_rounds(40, 2000); i++) {
+  for (guint i = 0; i < rig_rounds(40, 700); i++) {
     seek(player, 1, i % 2 ? GST_SEEK_FLAG_KEY_UNIT : GST_SEEK_FLAG_ACCURATE, i * 7919 % 5000, -1);
     if (i % 3 == 0)
       go(player, GST_STATE_PLAYING);
