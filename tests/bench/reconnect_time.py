@@ -76,7 +76,7 @@ def measure(command, film):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         film = os.path.join(folder, "coffee.mp4")
-        launch.launch("filesrc location={media}/coffee.png ! pngdec ! videoconvert ! imagefreeze num-buffers=15000 ! "
+        launch.launch("filesrc location={media}/coffee.png ! pngdec ! videoconvert ! imagefreeze num-buffers=3000 ! "
                       "video/x-raw,format=I420,framerate=25/1 ! x264enc speed-preset=ultrafast key-int-max=25 ! mp4mux ! "
                       f"filesink location={film}")
         for command in PROGRAMS:
