@@ -10,8 +10,9 @@
 extern const r18_conv_kernel r18_conv_direct_u8_c, r18_conv_winograd2_u8_c, r18_conv_stem_u8_c;
 extern const r18_plain_kernel r18_avgpool_u8_c;
 
-/* Four of each set: the first layer, Winograd in one phase, Winograd in two phases, direct. */
-enum { R18_CONV_U8_KINDS = 4 };
+/* Five of each set: the first layer, Winograd in one phase, Winograd in two phases, direct by rows, direct by blocks.
+ */
+enum { R18_CONV_U8_KINDS = 5 };
 extern const r18_conv_kernel r18_conv_u8_avx512vnni[R18_CONV_U8_KINDS], r18_conv_u8_avx512[R18_CONV_U8_KINDS],
     r18_conv_u8_avx2vnni[R18_CONV_U8_KINDS], r18_conv_u8_avx2[R18_CONV_U8_KINDS];
 extern const r18_conv_kernel r18_conv_u8_dotprod[R18_CONV_U8_KINDS], r18_conv_u8_neon[R18_CONV_U8_KINDS];

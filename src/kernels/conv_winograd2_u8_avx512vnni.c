@@ -345,7 +345,8 @@ static void rows_run(const r18_step *step, const r18_run *run, unsigned begin, u
   }
 }
 
-/* ---- Small pictures: all is transformed first, then every thread takes some of the output channels ------- */
+/* ---- Small pictures: all is transformed first, then every thread takes some of the output channels, of all
+ * pictures, so that their weights are fetched once ------- */
 
 static bool channels_accepts(const r18_conv *conv) {
   return winograd_fits(conv) && conv->out_size <= SMALL;
@@ -373,11 +374,10 @@ static void channels_prepare(const r18_step *step, const r18_run *run, unsigned 
 }
 
 static void channels_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
-  for (unsigned unit = begin; unit < end; unit++) {
-    const unsigned image = unit / step->units, vector = unit % step->units;
-    convolve(step, run, image, 0, tiles_across(step->out.height), vector, r18_at(run, &step->work, image, 0, 0),
-             (float *)(void *)run->scratch);
-  }
+  const unsigned rows = tiles_across(step->out.height);
+  for (unsigned vector = begin; vector < end; vector++)
+    for (unsigned image = 0; image < run->batch; image++)
+      convolve(step, run, image, 0, rows, vector, r18_at(run, &step->work, image, 0, 0), (float *)(void *)run->scratch);
 }
 
 const r18_conv_kernel r18_conv_winograd2_u8_avx512vnni[2] = {
@@ -395,6 +395,7 @@ const r18_conv_kernel r18_conv_winograd2_u8_avx512vnni[2] = {
     {.name = "conv_winograd2_u8",
      .set = R18_CPU_AVX512VNNI,
      .element = 1,
+     .spans_batch = true,
      .accepts = channels_accepts,
      .packed_bytes = packed_bytes,
      .positions = true,

@@ -72,6 +72,10 @@ static void finish(const output_row *o, const int32_t *sums, size_t count, const
 
 /* ---- Direct ------------------------------------------------------------------------------------------- */
 
+/* Rows:   large pictures. A unit is one row of outputs.
+ * Blocks: small pictures with many channels. A unit is one block of output channels of all pictures, so that its
+ * weights are fetched once and the pixels left over of one picture fill a tile with those of the next. */
+
 /* A block: weights, table. */
 static size_t direct_weights(size_t kernel, size_t in) {
   return round_up(kernel * kernel * in * BLOCK * sizeof(tile_weight));
@@ -81,9 +85,17 @@ static size_t direct_block(size_t kernel, size_t in) {
   return direct_weights(kernel, in) + round_up(sizeof(block_table));
 }
 
-static bool direct_accepts(const r18_conv *conv) {
+static bool direct_fits(const r18_conv *conv) {
   return (conv->kernel == 1 || conv->kernel == 3) && conv->in_channels % 8 == 0 && conv->out_size % 7 == 0 &&
          conv->out_channels % R18_PACK_GROUP == 0;
+}
+
+static bool direct_rows_accepts(const r18_conv *conv) {
+  return direct_fits(conv) && conv->out_size > SMALL;
+}
+
+static bool direct_blocks_accepts(const r18_conv *conv) {
+  return direct_fits(conv) && conv->out_size <= SMALL;
 }
 
 static size_t direct_packed_bytes(const r18_conv *conv) {
@@ -102,14 +114,26 @@ static void direct_pack(const r18_conv *conv, unsigned first, const r18_int8_gro
   }
 }
 
-/* Blocks of channels of a small picture, rows of a large one. */
-static unsigned direct_units(const r18_conv *conv) {
-  return conv->out_size <= SMALL ? conv->out_channels / BLOCK : conv->out_size;
+static unsigned direct_rows_units(const r18_conv *conv) {
+  return conv->out_size;
 }
 
-static void direct_group(const r18_step *step, const r18_run *run, unsigned image, unsigned group, unsigned groups,
-                         unsigned block) {
-  const unsigned per_row = step->out.width / 7;
+static unsigned direct_blocks_units(const r18_conv *conv) {
+  return conv->out_channels / BLOCK;
+}
+
+/* Seven neighbouring pixels of a row, which are the groups in which pictures are cut. */
+typedef struct {
+  unsigned image, y, x;
+} seven;
+
+static inline seven seven_at(const r18_step *step, unsigned group) {
+  const unsigned per_row = step->out.width / 7, row = group / per_row;
+  return (seven){row / step->out.height, row % step->out.height, group % per_row * 7};
+}
+
+/* One or two groups, counted through all pictures, of a block of channels. */
+static void direct_groups(const r18_step *step, const r18_run *run, unsigned group, unsigned groups, unsigned block) {
   const size_t in = step->in.channels;
   const unsigned char *packed = step->weights + block * direct_block(step->kernel_size, in);
   const block_table *table = (const block_table *)(const void *)(packed + direct_weights(step->kernel_size, in));
@@ -120,40 +144,40 @@ static void direct_group(const r18_step *step, const r18_run *run, unsigned imag
                    .rows = step->kernel_size,
                    .pairs = (unsigned)(step->kernel_size * in / 8)};
   for (unsigned g = 0; g < groups; g++) {
-    unsigned y = (group + g) / per_row, x = (group + g) % per_row * 7;
-    t.x[g] = r18_at(run, &step->in, image, (int)(y * step->stride) - (int)step->pad,
-                    (int)(x * step->stride) - (int)step->pad);
+    const seven at = seven_at(step, group + g);
+    t.x[g] = r18_at(run, &step->in, at.image, (int)(at.y * step->stride) - (int)step->pad,
+                    (int)(at.x * step->stride) - (int)step->pad);
   }
   if (groups == 2)
     tile_14(&t, packed, table->start, sums);
   else
     tile_7(&t, packed, table->start, sums);
   for (unsigned g = 0; g < groups; g++) {
-    output_row o = output_at(step, run, image, (group + g) / per_row, (group + g) % per_row * 7, block * BLOCK);
+    const seven at = seven_at(step, group + g);
+    const output_row o = output_at(step, run, at.image, at.y, at.x, block * BLOCK);
     finish(&o, sums + g * 7 * BLOCK, 7, table);
   }
 }
 
-/* Groups of seven pixels [first, last) of the picture, one block of channels. */
-static void direct_block_groups(const r18_step *step, const r18_run *run, unsigned image, unsigned first, unsigned last,
-                                unsigned block) {
+static void direct_range(const r18_step *step, const r18_run *run, unsigned first, unsigned last, unsigned block) {
   unsigned group = first;
   for (; group + 2 <= last; group += 2)
-    direct_group(step, run, image, group, 2, block);
+    direct_groups(step, run, group, 2, block);
   if (group < last)
-    direct_group(step, run, image, group, 1, block);
+    direct_groups(step, run, group, 1, block);
 }
 
-static void direct_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
+static void direct_rows_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
   const unsigned per_row = step->out.width / 7, blocks = step->out.channels / BLOCK;
-  for (unsigned unit = begin; unit < end; unit++) {
-    unsigned image = unit / step->units, part = unit % step->units;
-    if (step->out.height <= SMALL)
-      direct_block_groups(step, run, image, 0, step->out.height * per_row, part);
-    else
-      for (unsigned block = 0; block < blocks; block++)
-        direct_block_groups(step, run, image, part * per_row, (part + 1) * per_row, block);
-  }
+  for (unsigned row = begin; row < end; row++)
+    for (unsigned block = 0; block < blocks; block++)
+      direct_range(step, run, row * per_row, (row + 1) * per_row, block);
+}
+
+static void direct_blocks_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
+  const unsigned groups = run->batch * step->out.height * step->out.width / 7;
+  for (unsigned block = begin; block < end; block++)
+    direct_range(step, run, 0, groups, block);
 }
 
 /* ---- Winograd F(2x2,3x3) ------------------------------------------------------------------------------ */
@@ -339,7 +363,8 @@ static void winograd_rows_run(const r18_step *step, const r18_run *run, unsigned
   }
 }
 
-/* Small pictures: the whole picture is transformed first, then every thread takes some of the output channels. */
+/* Small pictures: whole pictures are transformed first, then every thread takes some of the output channels, of all
+ * pictures. */
 static unsigned all_tiles(unsigned size) {
   return tiles_across(size) * tiles_across(size);
 }
@@ -371,11 +396,10 @@ static void winograd_channels_prepare(const r18_step *step, const r18_run *run, 
 
 static void winograd_channels_run(const r18_step *step, const r18_run *run, unsigned begin, unsigned end) {
   const unsigned tiles = all_tiles(step->out.width);
-  for (unsigned unit = begin; unit < end; unit++) {
-    unsigned image = unit / step->units, block = unit % step->units;
-    winograd_tiles(step, run, image, 0, tiles, block, r18_at(run, &step->work, image, 0, 0),
-                   (int32_t *)(void *)run->scratch);
-  }
+  for (unsigned block = begin; block < end; block++)
+    for (unsigned image = 0; image < run->batch; image++)
+      winograd_tiles(step, run, image, 0, tiles, block, r18_at(run, &step->work, image, 0, 0),
+                     (int32_t *)(void *)run->scratch);
 }
 
 /* ---- First layer -------------------------------------------------------------------------------------- */
@@ -524,6 +548,7 @@ const r18_conv_kernel CONV_U8_TABLE[R18_CONV_U8_KINDS] = {
     {.name = "conv_winograd2_u8",
      .set = CONV_U8_SET,
      .element = 1,
+     .spans_batch = true,
      .accepts = winograd_channels_accepts,
      .packed_bytes = winograd_packed_bytes,
      .positions = true,
@@ -538,12 +563,22 @@ const r18_conv_kernel CONV_U8_TABLE[R18_CONV_U8_KINDS] = {
     {.name = "conv_direct_u8",
      .set = CONV_U8_SET,
      .element = 1,
-     .accepts = direct_accepts,
+     .accepts = direct_rows_accepts,
      .packed_bytes = direct_packed_bytes,
      .quantize = r18_quantize_direct,
      .pack_int8 = direct_pack,
-     .units = direct_units,
-     .run = direct_run},
+     .units = direct_rows_units,
+     .run = direct_rows_run},
+    {.name = "conv_direct_u8",
+     .set = CONV_U8_SET,
+     .element = 1,
+     .spans_batch = true,
+     .accepts = direct_blocks_accepts,
+     .packed_bytes = direct_packed_bytes,
+     .quantize = r18_quantize_direct,
+     .pack_int8 = direct_pack,
+     .units = direct_blocks_units,
+     .run = direct_blocks_run},
 };
 
 #endif

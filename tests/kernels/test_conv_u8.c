@@ -136,7 +136,7 @@ static void work_free(struct work *w) {
 
 /* Runs all units in ranges of random length, from both ends in turn, so that ranges do not follow each other. */
 static void run_units(const r18_step *step, r18_run *run) {
-  unsigned begin = 0, end = step->units * run->batch;
+  unsigned begin = 0, end = step->spans_batch ? step->units : step->units * run->batch;
   while (begin < end) {
     unsigned count = 1 + next_random() % (end - begin);
     if (next_random() & 1) {
@@ -190,6 +190,7 @@ static unsigned char *run_kernel(const struct work *w, const r18_conv_kernel *ke
   }
   step.run = kernel->run;
   step.units = kernel->units(conv);
+  step.spans_batch = kernel->spans_batch;
   run_units(&step, &run);
   unsigned char *result = malloc(w->arena_bytes);
   memcpy(result, arena.start + work_bytes * w->batch, w->arena_bytes);
@@ -280,6 +281,24 @@ static void test_convolutions(void **unused) {
   }
 }
 
+/* Small pictures in batches, whose pixels are computed together. */
+static void test_random_batches(void **unused) {
+  for (int i = 0; i < (emulated() ? 6 : 30); i++) {
+    const unsigned kernel = next_random() % 3 ? 3 : 1, stride = 1 + next_random() % 2,
+                   out = 7 * (1 + next_random() % 2);
+    const r18_conv conv = {.in_size = out * stride,
+                           .in_channels = 32 * (1 + next_random() % 4),
+                           .out_size = out,
+                           .out_channels = 64 * (1 + next_random() % 2),
+                           .kernel = kernel,
+                           .stride = stride,
+                           .pad = kernel / 2,
+                           .relu = next_random() % 2,
+                           .residual = next_random() % 2};
+    test_case(&conv, 1 + next_random() % (emulated() ? 4 : RESNET18_MAX_BATCH));
+  }
+}
+
 static void test_stem(void **unused) {
   const r18_conv stem = {224, 3, 112, 64, 7, 2, 3, .relu = true};
   test_case(&stem, 1);
@@ -288,6 +307,7 @@ static void test_stem(void **unused) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_convolutions), cmocka_unit_test(test_stem)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_convolutions), cmocka_unit_test(test_random_batches),
+                                     cmocka_unit_test(test_stem)};
   return cmocka_run_group_tests_name("conv_u8", tests, NULL, NULL);
 }
