@@ -189,8 +189,8 @@ static bool parts_init(parts *p, const char *content_type, const uint8_t *data, 
   if (!parameter(content_type, "boundary", p->mark + 4, MAX_BOUNDARY + 1) || p->mark[4] == '\0')
     return false;
   p->mark_length = strlen(p->mark);
-  p->at = data;
-  p->end = data + size;
+  p->at = size ? data : (const uint8_t *)""; /* nothing may be NULL, which memmem does not take */
+  p->end = p->at + size;
   return true;
 }
 

@@ -45,6 +45,7 @@ class Client:
     def __init__(self, load, number):
         self.load, self.next = load, number
         self.socket = None
+        self.busy = False
 
     def start(self):
         if self.socket is None:
@@ -52,6 +53,7 @@ class Client:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.load.selector.register(self.socket, selectors.EVENT_READ, self)
         self.text = b""
+        self.busy = True
         self.begun = time.perf_counter()
         self.socket.sendall(self.load.requests[self.next % len(self.load.requests)])
         self.next += 1
@@ -91,10 +93,11 @@ class Load:
         self.selector = selectors.DefaultSelector()
         self.clients = [Client(self, i) for i in range(count)]
 
-    def run(self, seconds):
+    def run(self, seconds, keep=False):
+        """[(status, seconds)], and how long it took. `keep`: the connections stay for another run."""
         answers = []
         begun = time.perf_counter()
-        waiting = [(0, c) for c in self.clients]
+        waiting = [(0, c) for c in self.clients if not c.busy]
         while time.perf_counter() - begun < seconds:
             now = time.perf_counter()
             for entry in [w for w in waiting if w[0] <= now]:
@@ -104,6 +107,7 @@ class Load:
                 answer = key.data.readable()
                 if answer is None:
                     continue
+                key.data.busy = False
                 answers.append(answer)
                 if answer[0] == 200:
                     key.data.start()
@@ -111,7 +115,7 @@ class Load:
                     waiting.append((time.perf_counter() + self.pause, key.data))
         took = time.perf_counter() - begun
         for client in self.clients:
-            if client.socket:
+            if client.socket and not keep:
                 client.drop()
         return answers, took
 
@@ -264,8 +268,9 @@ def compare(o, requests):
 def overload(o, requests):
     service = ours(o)
     begun = time.monotonic()
+    load = Load(service.port, requests, o.clients, 0.02)
     while time.monotonic() - begun < o.seconds:
-        show("overload", summary(*Load(service.port, requests, o.clients, 0.02).run(min(10, o.seconds))))
+        show("overload", summary(*load.run(min(10, o.seconds), keep=True)))
         print("    resident %.1f MB, proportional %.1f MB" % memory(service.process.pid), flush=True)
     service.stop()
 
@@ -284,7 +289,7 @@ def main():
     parser.add_argument("what", choices=("start", "latency", "compare", "overload", "memory"))
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--clients", type=int, default=128)
+    parser.add_argument("--clients", type=int, default=120)
     parser.add_argument("--python", default="python3", help="of the peer, with torch, flask and gunicorn")
     parser.add_argument("--tool", help="the command resnet18")
     parser.add_argument("--options", default="--precision int8", help="of our server")
