@@ -2,6 +2,7 @@
 /* Which instruction sets may be used, and how many threads. */
 #include "cpu.h"
 
+#include "cpu_quota.h"
 #include "resnet18.h"
 
 #include <pthread.h>
@@ -128,71 +129,12 @@ const char *r18_cpu_set_name(r18_cpu_set set) {
 
 /* ---- How many threads --------------------------------------------------------------------------------- */
 
-/* Reads the first line of a small file of /proc or /sys. */
-static bool read_line(const char *path, char *line, size_t size) {
-  FILE *file = fopen(path, "re");
-  if (!file)
-    return false;
-  bool good = fgets(line, (int)size, file) != NULL;
-  fclose(file);
-  return good;
-}
-
-/* CPUs that "QUOTA PERIOD" of a cpu.max file allows; 0 = no limit. */
-static unsigned quota_of(const char *path) {
-  char line[64];
-  long long quota, period;
-  if (!read_line(path, line, sizeof line) || sscanf(line, "%lld %lld", &quota, &period) != 2 || quota <= 0 ||
-      period <= 0)
-    return 0;
-  return quota < period ? 1 : (unsigned)(quota / period);
-}
-
-/* cgroup v2: the tightest cpu.max from this process's group up to the root. */
-static unsigned quota_v2(unsigned limit) {
-  char group[512] = "", path[640];
-  FILE *file = fopen("/proc/self/cgroup", "re");
-  if (!file)
-    return limit;
-  char line[512];
-  while (fgets(line, sizeof line, file))
-    if (strncmp(line, "0::", 3) == 0) {
-      line[strcspn(line, "\n")] = '\0';
-      snprintf(group, sizeof group, "%s", line + 3);
-    }
-  fclose(file);
-  for (;;) {
-    snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
-    unsigned quota = quota_of(path);
-    if (quota && quota < limit)
-      limit = quota;
-    char *slash = strrchr(group, '/');
-    if (!slash)
-      return limit;
-    *slash = '\0';
-  }
-}
-
-static unsigned quota_v1(unsigned limit) {
-  char quota[64], period[64], path[] = "/sys/fs/cgroup/cpu/cpu.cfs_quota_us";
-  if (!read_line(path, quota, sizeof quota) ||
-      !read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period, sizeof period))
-    return limit;
-  long q = strtol(quota, NULL, 10), p = strtol(period, NULL, 10);
-  if (q <= 0 || p <= 0)
-    return limit;
-  unsigned allows = q < p ? 1 : (unsigned)(q / p);
-  return allows < limit ? allows : limit;
-}
-
 unsigned resnet18_cpu_count(void) {
   cpu_set_t affinity;
   unsigned count = 1;
   if (sched_getaffinity(0, sizeof affinity, &affinity) == 0)
     count = (unsigned)CPU_COUNT(&affinity);
-  if (count < 1)
-    count = 1;
-  return quota_v1(quota_v2(count));
+  return r18_cpu_quota("", count);
 }
 
 const char *resnet18_version(void) {
