@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """resnet18 classify on pictures."""
+import math
 import os
 import struct
 import subprocess
@@ -89,10 +90,31 @@ def threads():
         near(score, score2, 1e-5, "score")
 
 
+def centred_logits(picture, precision):
+    """The logits less their mean, by class: what the scores' logarithms differ by."""
+    result, = classify("--precision", precision, "--top-k", "1000", picture)
+    equal((result["precision"], len(result["classes"])), (precision, 1000), "precision, classes")
+    logarithms = {c["index"]: math.log(c["score"]) for c in result["classes"]}
+    mean = sum(logarithms.values()) / len(logarithms)
+    return {index: value - mean for index, value in logarithms.items()}
+
+
 def int8():
-    """The calibration that comes with the weights keeps the likely class."""
-    result, = classify("--precision", "int8", media("coffee.png"))
-    equal((result["precision"], result["classes"][0]["label"]), ("int8", "espresso"), "precision, class")
+    """int8 is fp32 with noise. A tensor whose largest magnitude is c times its root mean square, in steps of 1/n of that,
+    has noise of c * c / (12 * n * n) of its power. With c = 10 that is 1.3e-4 for 255 steps of activations and 5.2e-4
+    for 127 of weights; 20 convolutions add up to 1.3 %. What int8 finds best may be at most four standard deviations of
+    the difference of two logits behind fp32's best."""
+    convolutions, crest = 20, 10
+    allowed = convolutions * crest ** 2 / 12 * (1 / 255 ** 2 + 1 / 127 ** 2)
+    for name in tool.BEST:
+        fp32, int8 = (centred_logits(media(name), precision) for precision in ("fp32", "int8"))
+        power = sum(value ** 2 for value in fp32.values())
+        noise = sum((int8[index] - fp32[index]) ** 2 for index in fp32)
+        check(0 < noise <= allowed * power, f"{name}: noise of {noise / power:.4f} of the power, allowed {allowed:.4f}")
+        behind = max(fp32.values()) - fp32[max(int8, key=int8.get)]
+        most = 4 * math.sqrt(2 * allowed * power / len(fp32))
+        check(behind <= most, f"{name}: the best class is {behind:.2f} behind fp32's, allowed {most:.2f}")
+    equal(max(int8, key=int8.get), max(fp32, key=fp32.get), "best class of a clear picture")
 
 
 def labels():
