@@ -9,6 +9,8 @@
 
 #include "simd.h"
 
+#include <stdbool.h>
+
 /* Weights come from memory: all layers together do not fit the caches. While some are used, others are called into the
  * second-level cache: those at `ahead`, `step` floats further on with each row of weights. */
 typedef struct {
