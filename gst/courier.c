@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -300,11 +299,7 @@ static void work(GstResnet18Courier *c) {
 
 static gpointer carry(gpointer data) {
   GstResnet18Courier *c = data;
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGPIPE);
-  sigaddset(&set, SIGXFSZ);
-  pthread_sigmask(SIG_BLOCK, &set, NULL);
+  gst_resnet18_target_block_signals();
   while (!has_ended(c)) {
     GError *error = NULL;
     sync_now_and_then(c);

@@ -3,7 +3,6 @@
 #include "publisher.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -100,21 +99,11 @@ static gboolean deliver(GstResnet18Publisher *p, gboolean *is_open, const GStrin
   }
 }
 
-/* A pipe whose reader has gone, and a file that has reached the size that the process may write (ulimit -f), must end
- * the writing, not the process. */
-static void block_signals(void) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGPIPE);
-  sigaddset(&set, SIGXFSZ);
-  pthread_sigmask(SIG_BLOCK, &set, NULL);
-}
-
 static gpointer write_lines(gpointer data) {
   GstResnet18Publisher *p = data;
   gboolean is_open;
   GString *line;
-  block_signals();
+  gst_resnet18_target_block_signals();
   g_mutex_lock(&p->lock);
   is_open = p->counts.is_open;
   while (!p->ended) {

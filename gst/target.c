@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -149,6 +150,14 @@ static gboolean set_address(FdTarget *target, GError **error) {
               "the path of %s has %" G_GSIZE_FORMAT " bytes; a socket's has 1 to %" G_GSIZE_FORMAT, target->name,
               strlen(target->path), sizeof target->address.sun_path - 1);
   return FALSE;
+}
+
+void gst_resnet18_target_block_signals(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGPIPE);
+  sigaddset(&set, SIGXFSZ);
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
 GstResnet18Target *gst_resnet18_target_new(const gchar *location, gboolean append, GError **error) {

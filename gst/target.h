@@ -31,6 +31,10 @@ struct _GstResnet18Target {
   void (*free)(GstResnet18Target *target);
 };
 
+/* A pipe whose reader has gone, and a file that has reached the size that the process may write (ulimit -f), must end
+ * the writing, not the process. For the calling thread; to be called first by each that writes. */
+void gst_resnet18_target_block_signals(void);
+
 /* `location`: "-" = standard output, "unix:PATH" = a stream socket that somebody listens on, else a file's path. NULL
  * and `error` filled if it is none of these. */
 GstResnet18Target *gst_resnet18_target_new(const gchar *location, gboolean append, GError **error);
