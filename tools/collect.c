@@ -188,8 +188,18 @@ static bool open_part(collection *c) {
   return read_part(c);
 }
 
-collection *collection_open(const char *inputs, const char *output) {
+/* OUTPUT takes the place of a file; a device or a pipe has no place that could be taken. */
+static bool check_output(const char *output, const char *inputs) {
   if (!output_check(output, inputs))
+    return false;
+  if (!g_file_test(output, G_FILE_TEST_EXISTS) || g_file_test(output, G_FILE_TEST_IS_REGULAR))
+    return true;
+  command_fail("%s: it is not a regular file", output);
+  return false;
+}
+
+collection *collection_open(const char *inputs, const char *output) {
+  if (!check_output(output, inputs))
     return NULL;
   collection *c = g_new0(collection, 1);
   c->inputs = list_inputs(inputs);
@@ -319,7 +329,8 @@ static void put_row(FILE *out, const char *json) {
   json_decref(root);
 }
 
-static bool write_lines(collection *c, FILE *out) {
+static bool write_lines(FILE *out, void *user) {
+  collection *c = user;
   const bool csv = g_str_has_suffix(c->output, ".csv");
   char *line = NULL;
   size_t room = 0;
@@ -334,18 +345,11 @@ static bool write_lines(collection *c, FILE *out) {
       fputs(line, out);
   }
   free(line);
-  return ok && !ferror(out);
+  return ok;
 }
 
 bool collection_finish(collection *c) {
-  char *new_name = g_strconcat(c->output, ".new", NULL);
-  FILE *out = fopen(new_name, "we");
-  bool ok = out && collection_flush(c) && write_lines(c, out) && fflush(out) == 0 && fsync(fileno(out)) == 0;
-  if (out)
-    ok = fclose(out) == 0 && ok;
-  ok = ok && rename(new_name, c->output) == 0 && unlink(c->part) == 0;
-  if (!ok)
-    command_fail("%s: %s", c->output, g_strerror(errno));
-  g_free(new_name);
-  return ok;
+  if (!collection_flush(c) || !output_replace(c->output, write_lines, c))
+    return false;
+  return unlink(c->part) == 0 || fail(c);
 }

@@ -87,19 +87,33 @@ static int create_beside(const char *real, char **temporary) {
   return file;
 }
 
-static bool replace(const char *path, const char *data, size_t size) {
+bool output_replace(const char *path, bool (*write)(FILE *out, void *user), void *user) {
   char *real = resolve(path), *temporary = NULL;
   const int file = real ? create_beside(real, &temporary) : -1;
-  bool ok = file >= 0 && write_all(file, data, size) && fsync(file) == 0 && rename(temporary, real) == 0;
+  FILE *out = file >= 0 ? fdopen(file, "w") : NULL;
+  bool ok = out && write(out, user) && fflush(out) == 0 && !ferror(out) && fsync(file) == 0;
+  ok = ok && rename(temporary, real) == 0;
   if (!ok)
     fail(path);
-  if (file >= 0)
+  if (out)
+    fclose(out);
+  else if (file >= 0)
     close(file);
   if (!ok && file >= 0)
     unlink(temporary);
   g_free(temporary);
   free(real);
   return ok;
+}
+
+typedef struct {
+  const char *data;
+  size_t size;
+} block;
+
+static bool write_block(FILE *out, void *user) {
+  const block *b = user;
+  return fwrite(b->data, 1, b->size, out) == b->size;
 }
 
 static bool send(const char *path, const char *data, size_t size) {
@@ -114,5 +128,8 @@ static bool send(const char *path, const char *data, size_t size) {
 
 bool output_write(const char *path, const char *data, size_t size) {
   struct stat info;
-  return stat(path, &info) == 0 && !S_ISREG(info.st_mode) ? send(path, data, size) : replace(path, data, size);
+  block b = {data, size};
+  if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+    return send(path, data, size);
+  return output_replace(path, write_block, &b);
 }
