@@ -4,11 +4,32 @@
 
 #include "command.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 static const int64_t second = 1000000000; /* JetStream's times are in nanoseconds */
 enum { REPLICAS = 3, DUPLICATES_MINUTES = 60, RESULT_DAYS = 30, RETRY_MS = 250, LAST_TRIES_SECONDS = 10 };
+
+/* ---- Stopping ------------------------------------------------------------------------------------------ */
+
+static gint stopping;
+
+static void on_signal(int number) {
+  g_atomic_int_set(&stopping, 1);
+}
+
+void queue_catch_signals(void) {
+  const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGINT, &action, NULL);
+}
+
+bool queue_stopping(void) {
+  return g_atomic_int_get(&stopping);
+}
+
+/* ---- Words --------------------------------------------------------------------------------------------- */
 
 const char *queue_reason(natsStatus status, jsErrCode code) {
   static _Thread_local char text[256];
@@ -113,32 +134,44 @@ static bool make_stream(queue *q, const char *stream, const char *kind, jsRetent
   return false;
 }
 
-static bool make_consumer(queue *q) {
-  jsConsumerConfig config;
+static natsStatus find_or_add(queue *q, const char *stream, jsConsumerConfig *config, jsErrCode *code) {
   jsConsumerInfo *info = NULL;
+  natsStatus s = js_GetConsumerInfo(&info, q->js, stream, config->Durable, NULL, code);
+  if (s != NATS_OK)
+    s = js_AddConsumer(&info, q->js, stream, config, NULL, code);
+  jsConsumerInfo_Destroy(info);
+  return s;
+}
+
+bool queue_make_consumer(queue *q, const char *stream, const char *name, const char *filter) {
+  jsConsumerConfig config;
   jsErrCode code = 0;
   natsStatus s = NATS_OK;
   jsConsumerConfig_Init(&config);
-  config.Durable = QUEUE_CONSUMER;
+  config.Durable = name;
+  config.FilterSubject = filter;
   config.AckPolicy = js_AckExplicit;
   config.AckWait = QUEUE_ACK_SECONDS * second;
   config.MaxDeliver = -1; /* the worker counts, so that a job ends in the dead-letter stream and not in nothing */
   config.MaxAckPending = 10000;
   config.MaxWaiting = 10000;
-  for (int tries = 0; tries < 40; tries++) {
-    s = js_GetConsumerInfo(&info, q->js, q->name, QUEUE_CONSUMER, NULL, &code);
-    jsConsumerInfo_Destroy(info);
-    info = NULL;
-    if (s != NATS_OK)
-      s = js_AddConsumer(&info, q->js, q->name, &config, NULL, &code);
-    jsConsumerInfo_Destroy(info);
-    info = NULL;
+  for (int tries = 0; tries < 40 && !queue_stopping(); tries++) {
+    s = find_or_add(q, stream, &config, &code);
     if (s == NATS_OK)
       return true;
     nats_Sleep(RETRY_MS);
   }
-  command_fail("the consumer of %s cannot be made: %s", q->name, queue_reason(s, code));
+  command_fail("the consumer %s of %s cannot be made: %s", name, stream, queue_reason(s, code));
   return false;
+}
+
+natsStatus queue_pull(queue *q, const char *stream, const char *consumer, natsSubscription **subscription) {
+  jsSubOptions options;
+  jsSubOptions_Init(&options);
+  options.Stream = stream;
+  options.Consumer = consumer;
+  options.ManualAck = true;
+  return js_PullSubscribe(subscription, q->js, NULL, consumer, NULL, &options, NULL);
 }
 
 /* JetStream's rule for names, without the characters that file systems and shells dislike. */
@@ -159,7 +192,7 @@ bool queue_open(queue *q, const char *servers, const char *stream) {
   q->results = g_strconcat(stream, "_results", NULL);
   q->dead = g_strconcat(stream, "_dead", NULL);
   if (make_stream(q, q->name, "jobs", js_WorkQueuePolicy) && make_stream(q, q->results, "results", js_LimitsPolicy) &&
-      make_stream(q, q->dead, "dead", js_LimitsPolicy) && make_consumer(q))
+      make_stream(q, q->dead, "dead", js_LimitsPolicy) && queue_make_consumer(q, q->name, QUEUE_CONSUMER, NULL))
     return true;
   queue_close(q);
   return false;
@@ -176,7 +209,7 @@ void queue_close(queue *q) {
 
 /* ---- Messages ------------------------------------------------------------------------------------------ */
 
-bool queue_store(queue *q, natsMsg *message, const gint *stop) {
+bool queue_store(queue *q, natsMsg *message) {
   gint64 last = 0;
   for (;;) {
     jsErrCode code = 0;
@@ -186,7 +219,7 @@ bool queue_store(queue *q, natsMsg *message, const gint *stop) {
     if (s == NATS_MAX_PAYLOAD || s == NATS_CONNECTION_CLOSED)
       return false;
     const gint64 now = g_get_monotonic_time();
-    if (stop && g_atomic_int_get(stop) && last == 0)
+    if (queue_stopping() && last == 0)
       last = now + LAST_TRIES_SECONDS * G_USEC_PER_SEC;
     if (last && now >= last)
       return false;

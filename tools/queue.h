@@ -38,12 +38,21 @@ typedef struct {
 bool queue_open(queue *q, const char *servers, const char *stream);
 void queue_close(queue *q);
 
+/* From here on SIGTERM and SIGINT only make queue_stopping true. */
+void queue_catch_signals(void);
+bool queue_stopping(void);
+
+/* The pull consumer `name` of a stream, made unless it is there, for the subjects that `filter` names (NULL = all);
+ * explicit acknowledgement. Tries again for ten seconds. False after a sentence. */
+bool queue_make_consumer(queue *q, const char *stream, const char *name, const char *filter);
+natsStatus queue_pull(queue *q, const char *stream, const char *consumer, natsSubscription **subscription);
+
 /* "NAME.KIND.RUN", to be freed. */
 char *queue_subject(const queue *q, const char *kind, const char *run);
 
-/* Stores a message and waits until a majority of the servers has it; tries again while they are away, until *stop or,
- * once that is set, for ten seconds more. A message id that the stream knows is a success. */
-bool queue_store(queue *q, natsMsg *message, const gint *stop);
+/* Stores a message and waits until a majority of the servers has it; tries again while they are away, and once
+ * queue_stopping is true for ten seconds more. A message id that the stream knows is a success. */
+bool queue_store(queue *q, natsMsg *message);
 
 /* A header's value, or NULL. */
 const char *queue_header(natsMsg *message, const char *name);

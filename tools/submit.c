@@ -13,7 +13,6 @@
 #include "queue.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,12 +53,6 @@ typedef struct {
   guint8 *queued; /* an input: 1 = its job is out */
   gint64 heard;   /* of the last result (monotonic, microseconds) */
 } submission;
-
-static gint stopping;
-
-static void on_signal(int number) {
-  g_atomic_int_set(&stopping, 1);
-}
 
 /* ---- Jobs ---------------------------------------------------------------------------------------------- */
 
@@ -118,7 +111,7 @@ static bool queue_input(submission *s, size_t index) {
     g_clear_error(&error);
     return true;
   }
-  const bool ok = queue_store(&s->queue, message, &stopping);
+  const bool ok = queue_store(&s->queue, message);
   natsMsg_Destroy(message);
   return ok;
 }
@@ -126,10 +119,10 @@ static bool queue_input(submission *s, size_t index) {
 /* Keeps as many jobs out as the window allows. */
 static bool fill(submission *s) {
   const size_t count = collection_count(s->results);
-  while (s->next < count && s->waiting < (size_t)s->options->window && !g_atomic_int_get(&stopping)) {
+  while (s->next < count && s->waiting < (size_t)s->options->window && !queue_stopping()) {
     if (!collection_has(s->results, s->next)) {
       if (!queue_input(s, s->next))
-        return g_atomic_int_get(&stopping);
+        return queue_stopping();
       if (!collection_has(s->results, s->next)) {
         s->queued[s->next] = 1;
         s->waiting++;
@@ -142,7 +135,7 @@ static bool fill(submission *s) {
 
 /* Whatever was queued and has no result is queued once more. */
 static void fill_again(submission *s) {
-  for (size_t i = 0; i < s->next && !g_atomic_int_get(&stopping); i++)
+  for (size_t i = 0; i < s->next && !queue_stopping(); i++)
     if (s->queued[i] && !collection_has(s->results, i))
       queue_input(s, i);
   s->heard = g_get_monotonic_time();
@@ -151,40 +144,15 @@ static void fill_again(submission *s) {
 /* ---- Results ------------------------------------------------------------------------------------------- */
 
 static bool subscribe(submission *s) {
-  jsConsumerConfig config;
-  jsSubOptions options;
-  jsErrCode code = 0;
-  natsStatus status = NATS_OK;
-  char *subject = queue_subject(&s->queue, "results", collection_run(s->results));
-  const gint64 second = 1000000000;
-  for (int tries = 0; tries < 40 && !g_atomic_int_get(&stopping); tries++) {
-    jsConsumerInfo *info = NULL;
-    jsConsumerConfig_Init(&config);
-    config.Durable = collection_run(s->results);
-    config.AckPolicy = js_AckExplicit;
-    config.AckWait = QUEUE_ACK_SECONDS * second;
-    config.FilterSubject = subject;
-    config.MaxAckPending = 10000;
-    status = js_GetConsumerInfo(&info, s->queue.js, s->queue.results, config.Durable, NULL, &code);
-    jsConsumerInfo_Destroy(info);
-    info = NULL;
-    if (status != NATS_OK)
-      status = js_AddConsumer(&info, s->queue.js, s->queue.results, &config, NULL, &code);
-    jsConsumerInfo_Destroy(info);
-    jsSubOptions_Init(&options);
-    options.Stream = s->queue.results;
-    options.Consumer = config.Durable;
-    options.ManualAck = true;
-    if (status == NATS_OK)
-      status = js_PullSubscribe(&s->subscription, s->queue.js, NULL, config.Durable, NULL, &options, &code);
-    if (status == NATS_OK)
-      break;
-    nats_Sleep(250);
-  }
+  queue *q = &s->queue;
+  const char *run_name = collection_run(s->results);
+  char *subject = queue_subject(q, "results", run_name);
+  const bool made = queue_make_consumer(q, q->results, run_name, subject);
+  const natsStatus status = made ? queue_pull(q, q->results, run_name, &s->subscription) : NATS_OK;
   if (status != NATS_OK)
-    command_fail("the results cannot be subscribed to: %s", queue_reason(status, code));
+    command_fail("the results cannot be subscribed to: %s", queue_reason(status, 0));
   g_free(subject);
-  return status == NATS_OK;
+  return made && status == NATS_OK;
 }
 
 static bool index_of(const submission *s, natsMsg *message, size_t *index) {
@@ -235,7 +203,7 @@ static void clean(submission *s) {
 static bool collect(submission *s) {
   const size_t count = collection_count(s->results);
   s->heard = g_get_monotonic_time();
-  while (collection_done(s->results) < count && !g_atomic_int_get(&stopping)) {
+  while (collection_done(s->results) < count && !queue_stopping()) {
     if (!fill(s)) {
       command_fail("the servers do not take the jobs: %s", queue_reason(NATS_OK, 0));
       return false;
@@ -251,13 +219,11 @@ static bool collect(submission *s) {
 }
 
 static int submit(const submit_options *o, const char *inputs) {
-  const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
   submission s = {.options = o, .results = collection_open(inputs, o->output)};
   int status = STATUS_FAILED;
   if (s.results == NULL)
     return STATUS_FAILED;
-  sigaction(SIGTERM, &action, NULL);
-  sigaction(SIGINT, &action, NULL);
+  queue_catch_signals();
   s.queued = g_new0(guint8, collection_count(s.results) + 1);
   if (queue_open(&s.queue, o->servers, o->stream)) {
     s.subject = queue_subject(&s.queue, "jobs", collection_run(s.results));

@@ -16,7 +16,6 @@
 #include "result_json.h"
 #include "stream.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,13 +58,6 @@ typedef struct {
   gint64 said;       /* when the server last heard of it (monotonic, microseconds) */
   guint64 *sum_done; /* shared: jobs that are done */
 } lane;
-
-/* Set by SIGTERM and SIGINT, and when a lane gives up. */
-static gint stopping;
-
-static void on_signal(int number) {
-  g_atomic_int_set(&stopping, 1);
-}
 
 /* ---- One job ------------------------------------------------------------------------------------------- */
 
@@ -137,7 +129,7 @@ static char *classify_stream(lane *l, const char *input, const char *uri, GError
   GstSample *sample;
   guint64 frames = 0, used = 0;
   char *json = NULL;
-  while (source && *error == NULL && !g_atomic_int_get(&stopping) && (sample = stream_next(source, error))) {
+  while (source && *error == NULL && !queue_stopping() && (sample = stream_next(source, error))) {
     frame_size(sample, &r.width, &r.height);
     if (frames++ % (guint64)l->options->interval == 0 && add_frame(l, sample, sum, error))
       used++;
@@ -147,7 +139,7 @@ static char *classify_stream(lane *l, const char *input, const char *uri, GError
   stream_close(source);
   if (*error == NULL && used == 0)
     g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "no frame could be decoded from it");
-  if (*error == NULL && !g_atomic_int_get(&stopping)) {
+  if (*error == NULL && !queue_stopping()) {
     for (size_t i = 0; i < l->engine.classes; i++)
       l->engine.scores[i] = (float)(sum[i] / (double)used);
     answer_fill(&l->engine, &l->options->answer, l->best, &r);
@@ -224,7 +216,7 @@ static natsMsg *derive(lane *l, const char *kind, const char *data, int size) {
 
 static bool store(lane *l, const char *kind, const char *data, int size) {
   natsMsg *message = derive(l, kind, data, size);
-  const bool ok = message && queue_store(l->queue, message, &stopping);
+  const bool ok = message && queue_store(l->queue, message);
   natsMsg_Destroy(message);
   return ok;
 }
@@ -300,18 +292,6 @@ static void do_job(lane *l) {
 
 /* ---- Lanes --------------------------------------------------------------------------------------------- */
 
-static natsStatus subscribe(lane *l, natsSubscription **subscription, jsErrCode *code) {
-  jsSubOptions options;
-  jsSubOptions_Init(&options);
-  options.Stream = l->queue->name;
-  options.Consumer = QUEUE_CONSUMER;
-  options.ManualAck = true;
-  char *subject = queue_subject(l->queue, "jobs", "*");
-  const natsStatus s = js_PullSubscribe(subscription, l->queue->js, NULL, QUEUE_CONSUMER, NULL, &options, code);
-  g_free(subject);
-  return s;
-}
-
 /* False: there is nothing, or no answer. */
 static bool fetch(lane *l, natsSubscription *subscription) {
   natsMsgList list = {0};
@@ -330,14 +310,9 @@ static bool fetch(lane *l, natsSubscription *subscription) {
 static gpointer work(gpointer data) {
   lane *l = data;
   natsSubscription *subscription = NULL;
-  jsErrCode code = 0;
-  natsStatus s = NATS_OK;
-  do {
-    s = subscribe(l, &subscription, &code);
-    if (s != NATS_OK)
-      nats_Sleep(200);
-  } while (s != NATS_OK && !g_atomic_int_get(&stopping));
-  while (s == NATS_OK && !g_atomic_int_get(&stopping)) {
+  while (!queue_stopping() && queue_pull(l->queue, l->queue->name, QUEUE_CONSUMER, &subscription) != NATS_OK)
+    nats_Sleep(200);
+  while (subscription && !queue_stopping()) {
     if (fetch(l, subscription)) {
       do_job(l);
       natsMsg_Destroy(l->message);
@@ -387,12 +362,10 @@ static bool run_lanes(const worker_options *o, queue *q, const engine *first) {
 }
 
 static int work_on(worker_options *o) {
-  const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
   queue q;
   engine first;
   bool ok = false;
-  sigaction(SIGTERM, &action, NULL);
-  sigaction(SIGINT, &action, NULL);
+  queue_catch_signals();
   gst_init(NULL, NULL);
   o->engine.threads = 1;
   if (!engine_open(&first, &o->engine, true))

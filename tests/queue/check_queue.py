@@ -3,7 +3,7 @@
 """resnet18 worker and submit against real NATS servers that this test starts: one of them, and a cluster of three whose
 workers and leaders are killed. RESNET18_LONG_TESTS=1: 20,000 pictures, 20 workers and 10 leaders killed; that run prints what
 it measured."""
-import csv, json, os, random, shutil, signal, socket, subprocess, sys, tempfile, time, unittest, urllib.request
+import base64, csv, hashlib, json, os, random, shutil, signal, socket, stat, subprocess, sys, tempfile, time, unittest, urllib.request
 
 RESNET18, MEDIA = sys.argv[1:3]
 del sys.argv[1:3]
@@ -122,6 +122,48 @@ def submit(url, inputs, output, *options, **keywords):
     return p
 
 
+class Client:
+    """As much of the NATS protocol as filling an object store takes."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.file = self.socket.makefile("rb")
+        self.file.readline()
+        self.socket.sendall(b'CONNECT {"verbose":false,"pedantic":false,"headers":false}\r\nSUB inbox 1\r\n')
+
+    def ask(self, subject, body):
+        """Publishes, and returns the JSON of the answer."""
+        self.socket.sendall(b"PUB %s inbox %d\r\n%s\r\n" % (subject.encode(), len(body), body))
+        while True:
+            line = self.file.readline()
+            assert line, "the server has closed the connection"
+            if line.startswith(b"PING"):
+                self.socket.sendall(b"PONG\r\n")
+            if line.startswith(b"MSG"):
+                answer = json.loads(self.file.read(int(line.split()[-1]) + 2))
+                assert "error" not in answer, answer
+                return answer
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).decode()
+
+
+def put_object(client, bucket, name, data, digest=None, chunk=100000):
+    """As NATS's clients do (architecture decision record 20)."""
+    chunks = [data[i:i + chunk] for i in range(0, len(data), chunk)]
+    nuid = hashlib.sha256(name.encode()).hexdigest()[:22]
+    for part in chunks:
+        client.ask(f"$O.{bucket}.C.{nuid}", part)
+    about = {"name": name, "bucket": bucket, "nuid": nuid, "size": len(data), "chunks": len(chunks),
+             "digest": "SHA-256=" + base64url(digest or hashlib.sha256(data).digest())}
+    client.ask(f"$O.{bucket}.M.{base64url(name.encode())}", json.dumps(about).encode())
+
+
 def rss(pid):
     with open("/proc/%d/statm" % pid) as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -205,6 +247,47 @@ class One(Base):
         self.assertEqual((coffee["label"], coffee["wnid"], coffee["error"]), ("espresso", "n07920052", ""))
         self.assertEqual((missing["input"], missing["label"]), ("/nowhere/a, \"b\".png", ""))
         self.assertIn("No such file", missing["error"])
+
+    def test_objects(self):
+        client = Client(self.nats.client[0])
+        self.addCleanup(client.close)
+        client.ask("$JS.API.STREAM.CREATE.OBJ_photos",
+                   json.dumps({"name": "OBJ_photos", "subjects": ["$O.photos.C.>", "$O.photos.M.>"]}).encode())
+        coffee = read(os.path.join(MEDIA, "coffee.png"))
+        put_object(client, "photos", "a cup/of coffee.png", coffee)
+        put_object(client, "photos", "changed.png", coffee, digest=bytes(32))
+        w = worker(self.nats.url, "--tries", "1")
+        names = ["object:photos/a cup/of coffee.png", "object:photos/changed.png", "object:photos/missing.png",
+                 "object:photos", "object:a.b*/c"]
+        self.finish(submit(self.nats.url, self.list_of(names), self.output))
+        stop(w)
+        with open(self.output) as f:
+            good, *bad = [json.loads(line) for line in f]
+        self.assertEqual(good["input"], names[0])
+        self.assertEqual(good["classes"][0]["label"], "espresso")
+        for line, words in zip(bad, ("does not have the digest", "is not in the store", "no name of the form",
+                                     "no name of the form")):
+            self.assertIn(words, line["error"])
+
+    def test_the_output_is_a_file_or_nothing(self):
+        inputs = self.pictures(1)
+        for output, words in (("/dev/null", "it is not a regular file"), (self.folder, "it is a directory"),
+                              (inputs, "it is the list itself"), ("/nowhere/out.jsonl", "No such file")):
+            process = submit(self.nats.url, inputs, output)
+            _, errors = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 1, output)
+            self.assertIn(words, errors)
+        self.assertFalse(os.path.exists("/dev/null.part"))
+        self.assertTrue(stat.S_ISCHR(os.stat("/dev/null").st_mode))
+        # A symbolic link stays one.
+        real, self.output = os.path.join(self.folder, "real.jsonl"), os.path.join(self.folder, "link.jsonl")
+        open(real, "w").close()
+        os.symlink(real, self.output)
+        w = worker(self.nats.url)
+        self.finish(submit(self.nats.url, inputs, self.output))
+        stop(w)
+        self.assertTrue(os.path.islink(self.output))
+        self.check_lines(1)
 
     def test_interrupted_it_goes_on(self):
         count = 60
