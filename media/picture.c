@@ -40,6 +40,14 @@ bool picture_is_still(const GstCaps *type) {
   return g_str_has_prefix(name, "image/");
 }
 
+/* The kinds that gdkpixbufdec decodes, and whose bytes are looked at first; ENCODED_NOTHING is left to decodebin. */
+static encoded_kind kind_of(const GstCaps *type) {
+  return is_type(type, "image/jpeg")  ? ENCODED_JPEG
+         : is_type(type, "image/png") ? ENCODED_PNG
+         : is_type(type, "image/gif") ? ENCODED_GIF
+                                      : ENCODED_NOTHING;
+}
+
 /* ---- Checks before decoding ---------------------------------------------------------------------------- */
 
 static bool check_size(GBytes *bytes, const GstCaps *type, GError **error) {
@@ -63,16 +71,11 @@ static bool check_size(GBytes *bytes, const GstCaps *type, GError **error) {
 static bool check_whole(GBytes *bytes, const GstCaps *type, GError **error) {
   gsize size;
   const guint8 *data = g_bytes_get_data(bytes, &size);
-  const char *name = NULL;
-  if (is_type(type, "image/jpeg") && !encoded_jpeg_is_whole(data, size))
-    name = "JPEG";
-  if (is_type(type, "image/png") && !encoded_png_is_whole(data, size))
-    name = "PNG";
-  if (is_type(type, "image/gif") && !encoded_gif_is_whole(data, size))
-    name = "GIF";
-  if (name)
-    g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "the %s picture is cut short", name);
-  return name == NULL;
+  const encoded_kind kind = kind_of(type);
+  if (encoded_is_whole(kind, data, size))
+    return true;
+  g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "the %s picture is cut short", encoded_name(kind));
+  return false;
 }
 
 /* EXIF's eight orientations as videoflip's methods. */
@@ -96,7 +99,7 @@ static GstVideoOrientationMethod orientation(GBytes *bytes, const GstCaps *type)
 
 static GstElement *make_decoder(const GstCaps *type) {
   GstElement *decoder = NULL;
-  if (is_type(type, "image/jpeg") || is_type(type, "image/png") || is_type(type, "image/gif"))
+  if (kind_of(type) != ENCODED_NOTHING)
     decoder = gst_element_factory_make("gdkpixbufdec", NULL);
   return decoder ? decoder : gst_element_factory_make("decodebin", NULL);
 }
@@ -108,8 +111,9 @@ static void link_decoded(GstElement *decoder, GstPad *pad, gpointer tail) {
   gst_object_unref(sink);
 }
 
+/* *appsrc and *sink live as long as the pipeline. */
 static GstElement *make_pipeline(GBytes *bytes, const GstCaps *type, GstVideoOrientationMethod method,
-                                 GstAppSink **sink, GError **error) {
+                                 GstElement **appsrc, GstAppSink **sink, GError **error) {
   GstElement *pipeline = pipeline_new();
   GstElement *source = gst_element_factory_make("appsrc", NULL), *decoder = make_decoder(type);
   GstElement *tail = pipeline_tail(method, sink, error);
@@ -132,6 +136,7 @@ static GstElement *make_pipeline(GBytes *bytes, const GstCaps *type, GstVideoOri
   gst_element_set_state(pipeline, GST_STATE_PLAYING);
   gst_app_src_push_buffer(GST_APP_SRC(source), buffer);
   gst_app_src_end_of_stream(GST_APP_SRC(source));
+  *appsrc = source;
   return pipeline;
 }
 
@@ -140,12 +145,14 @@ GstSample *picture_decode(GBytes *bytes, const GstCaps *type, bool upright, GErr
     return NULL;
   GstVideoOrientationMethod method = upright ? orientation(bytes, type) : GST_VIDEO_ORIENTATION_IDENTITY;
   GstAppSink *sink = NULL;
-  GstElement *pipeline = make_pipeline(bytes, type, method, &sink, error);
+  GstElement *source = NULL, *pipeline = make_pipeline(bytes, type, method, &source, &sink, error);
   if (pipeline == NULL)
     return NULL;
   GstSample *sample = pipeline_pull(pipeline, sink, error);
   if (sample == NULL && error && *error == NULL)
     g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "no picture could be decoded from it");
+  if (sample == NULL)
+    pipeline_await_source(source);
   gst_element_set_state(pipeline, GST_STATE_NULL);
   gst_object_unref(pipeline);
   return sample;

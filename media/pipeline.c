@@ -216,3 +216,20 @@ bool pipeline_is_busy(GstElement *pipeline) {
   gst_iterator_free(elements);
   return busy;
 }
+
+/* A source pauses its task before it sends the end of the stream; the pad's stream lock is held until that is through.
+ */
+static bool is_pushing(GstPad *pad) {
+  if (pad_is_busy(pad) || !GST_PAD_STREAM_TRYLOCK(pad))
+    return true;
+  GST_PAD_STREAM_UNLOCK(pad);
+  return false;
+}
+
+void pipeline_await_source(GstElement *source) {
+  const gint64 limit = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+  GstPad *pad = gst_element_get_static_pad(source, "src");
+  while (is_pushing(pad) && g_get_monotonic_time() < limit)
+    g_usleep(G_USEC_PER_SEC / 1000);
+  gst_object_unref(pad);
+}

@@ -26,4 +26,9 @@ GstSample *pipeline_try_pull(GstElement *pipeline, GstAppSink *sink, bool *ended
  * does not see. */
 bool pipeline_is_busy(GstElement *pipeline);
 
+/* Waits until the source's own thread pushes no more, five seconds at most. To be called before a failed pipeline is
+ * taken down: a source sends the end of the stream after an error, and gdkpixbufdec (GStreamer 1.22) raises a critical
+ * warning if its pads are taken away while it obeys. */
+void pipeline_await_source(GstElement *source);
+
 #endif
