@@ -122,10 +122,13 @@ void counts_add_up(Publish *p, guint64 results) {
   assert_int_equal(stat_of(p, "written") + stat_of(p, "dropped") + stat_of(p, "waiting"), results);
 }
 
-/* Waits until the count is what it shall be; a count that never becomes it ends in the test's timeout. */
 void await_stat(Publish *p, const char *name, guint64 wanted) {
-  while (stat_of(p, name) != wanted)
+  const gint64 limit = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+  while (stat_of(p, name) != wanted) {
+    if (g_get_monotonic_time() > limit)
+      fail_msg("\"%s\" stays at %" G_GUINT64_FORMAT ", not %" G_GUINT64_FORMAT, name, stat_of(p, name), wanted);
     g_usleep(1000);
+  }
 }
 
 void end(Publish *p) {
@@ -137,10 +140,11 @@ GstMessage *message_of(Publish *p, GstMessageType type) {
   return gst_bus_pop_filtered(p->bus, type);
 }
 
-/* Waits for it. */
 void assert_message(Publish *p, GstMessageType type, gint code, const char *says, const char *says_too) {
-  GstMessage *message = gst_bus_timed_pop_filtered(p->bus, GST_CLOCK_TIME_NONE, type);
+  GstMessage *message = gst_bus_timed_pop_filtered(p->bus, 60 * GST_SECOND, type);
   GError *error;
+  if (!message)
+    fail_msg("no message says \"%s\"", says);
   if (type == GST_MESSAGE_ERROR)
     gst_message_parse_error(message, &error, NULL);
   else

@@ -28,12 +28,12 @@ void push_result(Publish *p);
 guint64 stat_of(Publish *p, const char *name);
 /* Every result is somewhere. */
 void counts_add_up(Publish *p, guint64 results);
-/* Waits until the count is what it shall be; a count that never becomes it ends in the test's timeout. */
+/* Waits until the count is what it shall be; a count that does not become it in a minute is a failure. */
 void await_stat(Publish *p, const char *name, guint64 wanted);
 void end(Publish *p);
 /* The next message of the type, NULL if there is none. */
 GstMessage *message_of(Publish *p, GstMessageType type);
-/* Waits for it. */
+/* Waits for it, a minute at most. */
 void assert_message(Publish *p, GstMessageType type, gint code, const char *says, const char *says_too);
 
 #endif

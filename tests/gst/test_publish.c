@@ -55,6 +55,33 @@ static void read_line(gint fd, GString *text) {
   }
 }
 
+/* A pipe is at its end until its writer, who closes it when a reader has gone, has opened it again. */
+static void read_line_of_pipe(gint fd, GString *text) {
+  gchar c = 0;
+  gssize n = 0;
+  while (c != '\n') {
+    n = read(fd, &c, 1);
+    assert_true(n >= 0);
+    if (n == 1)
+      g_string_append_c(text, c);
+    else
+      g_usleep(1000);
+  }
+}
+
+/* Reads what comes until no line waits. The count falls a moment after the last line was written, so nothing here waits
+ * for a further byte. */
+static void read_while_lines_wait(Publish *p, gint fd, GString *text) {
+  gchar chunk[5000];
+  while (stat_of(p, "waiting")) {
+    const gssize n = recv(fd, chunk, sizeof chunk, MSG_DONTWAIT);
+    if (n > 0)
+      g_string_append_len(text, chunk, n);
+    else
+      g_usleep(1000);
+  }
+}
+
 /* Each line of `found` is one of `wanted`, in the same order; returns how many. */
 static guint assert_lines_of(const char *found, const char *wanted) {
   gchar **f = g_strsplit(found, "\n", -1), **w = g_strsplit(wanted, "\n", -1);
@@ -268,8 +295,7 @@ static void a_slow_reader_delays_nothing(void **state) {
   for (guint i = 0; i < 50; i++)
     read_line(reader, found);
   thread = g_thread_new("eos", end_of_stream, p->harness);
-  while (stat_of(p, "waiting"))
-    read_line(reader, found);
+  read_while_lines_wait(p, reader, found);
   g_thread_join(thread);
   counts_add_up(p, 3000);
   gst_element_set_state(p->element, GST_STATE_NULL);
@@ -372,14 +398,14 @@ static void a_pipe_may_lose_its_reader(void **state) {
     const gsize before = p->wanted->len;
     reader = open(p->path, O_RDONLY);
     if (i == 0) {
-      read_line(reader, found);
+      read_line_of_pipe(reader, found);
       assert_string_equal(found->str, p->wanted->str);
     }
     close(reader);
     push_result(p);
     reader = open(p->path, O_RDONLY);
     g_string_truncate(found, 0);
-    read_line(reader, found);
+    read_line_of_pipe(reader, found);
     assert_string_equal(found->str, p->wanted->str + before);
     close(reader);
   }
@@ -405,8 +431,10 @@ static guint count_threads(void) {
 
 /* A thread names itself a moment after it began, and is listed a moment after it was joined. */
 static void await_threads(guint wanted) {
-  while (count_threads() != wanted)
+  const gint64 limit = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
+  while (count_threads() != wanted && g_get_monotonic_time() < limit)
     g_usleep(1000);
+  assert_int_equal(count_threads(), wanted);
 }
 
 /* An end of the stream that would wait for ever for its reader. */
