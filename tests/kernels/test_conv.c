@@ -141,13 +141,14 @@ static void check_kernel(const r18_conv_kernel *kernel, const r18_conv *conv, un
   conv_case_free(&c);
 }
 
-/* On an emulated processor: fewer cases, and not the plain kernels, which are the same on every processor. */
-static bool emulated(void) {
-  return getenv("R18_TEST_EMULATED") != NULL;
+/* On an emulated processor and under a sanitizer, which are slow: fewer cases, and not the plain kernels, which are the
+ * same on every processor. */
+static bool brief(void) {
+  return getenv("R18_TEST_BRIEF") != NULL;
 }
 
 static bool allowed(const r18_conv_kernel *kernel) {
-  return kernel->set == R18_CPU_C ? !emulated() : (r18_cpu_sets() & kernel->set) != 0;
+  return kernel->set == R18_CPU_C ? !brief() : (r18_cpu_sets() & kernel->set) != 0;
 }
 
 static void check_all_kernels(const r18_conv *conv, unsigned batch, unsigned skip, uint32_t seed) {
@@ -159,7 +160,7 @@ static void check_all_kernels(const r18_conv *conv, unsigned batch, unsigned ski
 static void test_layers(void **state) {
   for (unsigned i = 0; i < conv_case_layer_count; i++) {
     check_all_kernels(&conv_case_layers[i].conv, 1, 397, i + 1);
-    if (!emulated())
+    if (!brief())
       check_all_kernels(&conv_case_layers[i].conv, 3, 1999, i + 2);
   }
 }
@@ -169,9 +170,9 @@ static void test_layers(void **state) {
 static void test_random_shapes(void **state) {
   enum { SMALL = 14, LARGE_BATCH = 3 };
   srand(18);
-  for (unsigned i = 0; i < (emulated() ? 20 : 80); i++) {
+  for (unsigned i = 0; i < (brief() ? 20 : 80); i++) {
     const unsigned kernel = rand() % 4 ? 3 : 1, stride = 1 + (rand() % 3 == 0), out = 1 + (unsigned)rand() % 36;
-    const unsigned most = out <= SMALL && !emulated() ? RESNET18_MAX_BATCH : LARGE_BATCH,
+    const unsigned most = out <= SMALL && !brief() ? RESNET18_MAX_BATCH : LARGE_BATCH,
                    batch = 1 + (unsigned)rand() % most;
     const r18_conv conv = {.in_size = out * stride,
                            .in_channels = 16 * (1 + (unsigned)rand() % 12),
@@ -184,7 +185,7 @@ static void test_random_shapes(void **state) {
                            .residual = rand() % 2,
                            .max_batch = batch,
                            .threads = 1};
-    check_all_kernels(&conv, batch, (emulated() ? 131 : 13) * (batch > LARGE_BATCH ? 5 : 1), i);
+    check_all_kernels(&conv, batch, (brief() ? 131 : 13) * (batch > LARGE_BATCH ? 5 : 1), i);
   }
 }
 

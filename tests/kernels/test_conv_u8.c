@@ -210,9 +210,9 @@ static const r18_conv_kernel *reference_for(const r18_conv_kernel *kernel) {
   return NULL;
 }
 
-/* On an emulated processor: fewer cases. */
-static bool emulated(void) {
-  return getenv("R18_TEST_EMULATED") != NULL;
+/* On an emulated processor and under a sanitizer, which are slow: fewer cases. */
+static bool brief(void) {
+  return getenv("R18_TEST_BRIEF") != NULL;
 }
 
 /* Compares every kernel that accepts the convolution; returns how many there were beside the plain ones. */
@@ -221,7 +221,7 @@ static unsigned compare_all(struct work *w, const char *what) {
   for (const r18_conv_kernel *const *kernel = r18_conv_kernels_u8; *kernel; kernel++) {
     if ((*kernel)->set == R18_CPU_C || !(r18_cpu_sets() & (*kernel)->set) || !(*kernel)->accepts(&w->conv))
       continue;
-    for (int at_end = emulated() ? 1 : 0; at_end < 2; at_end++) {
+    for (int at_end = brief() ? 1 : 0; at_end < 2; at_end++) {
       unsigned char *expected = run_kernel(w, reference_for(*kernel), at_end);
       unsigned char *result = run_kernel(w, *kernel, at_end);
       for (size_t i = 0; i < w->arena_bytes; i++)
@@ -276,14 +276,14 @@ static void test_case(const r18_conv *conv, unsigned batch) {
 static void test_convolutions(void **unused) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     test_case(&cases[i], 1);
-    if (cases[i].in_size < (emulated() ? 14 : 56))
+    if (cases[i].in_size < (brief() ? 14 : 56))
       test_case(&cases[i], 3);
   }
 }
 
 /* Small pictures in batches, whose pixels are computed together. */
 static void test_random_batches(void **unused) {
-  for (int i = 0; i < (emulated() ? 6 : 30); i++) {
+  for (int i = 0; i < (brief() ? 6 : 30); i++) {
     const unsigned kernel = next_random() % 3 ? 3 : 1, stride = 1 + next_random() % 2,
                    out = 7 * (1 + next_random() % 2);
     const r18_conv conv = {.in_size = out * stride,
@@ -295,14 +295,14 @@ static void test_random_batches(void **unused) {
                            .pad = kernel / 2,
                            .relu = next_random() % 2,
                            .residual = next_random() % 2};
-    test_case(&conv, 1 + next_random() % (emulated() ? 4 : RESNET18_MAX_BATCH));
+    test_case(&conv, 1 + next_random() % (brief() ? 4 : RESNET18_MAX_BATCH));
   }
 }
 
 static void test_stem(void **unused) {
   const r18_conv stem = {224, 3, 112, 64, 7, 2, 3, .relu = true};
   test_case(&stem, 1);
-  if (!emulated())
+  if (!brief())
     test_case(&stem, 2);
 }
 
