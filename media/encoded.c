@@ -309,6 +309,21 @@ bool encoded_size(encoded_kind kind, const uint8_t *data, size_t size, uint32_t 
   }
 }
 
+/* All rows, each of whole 32-bit words. How long run-length coded ones are only the decoder finds. */
+static bool bmp_is_whole(const uint8_t *data, size_t size) {
+  enum { CORE = 12, RGB = 0, BIT_FIELDS = 3 };
+  uint32_t width, height;
+  if (!bmp_size(data, size, &width, &height) || size < 34)
+    return false;
+  const bool core = little_endian(data + 14, 4) == CORE;
+  const uint32_t bits = little_endian(data + (core ? 24 : 28), 2), coding = core ? RGB : little_endian(data + 30, 4);
+  if (coding != RGB && coding != BIT_FIELDS)
+    return true;
+  const uint64_t row = ((uint64_t)width * bits + 31) / 32 * 4;
+  const size_t start = little_endian(data + 10, 4);
+  return start <= size && (row == 0 || (size - start) / row >= height);
+}
+
 bool encoded_is_whole(encoded_kind kind, const uint8_t *data, size_t size) {
   switch (kind) {
   case ENCODED_JPEG:
@@ -317,6 +332,8 @@ bool encoded_is_whole(encoded_kind kind, const uint8_t *data, size_t size) {
     return encoded_png_is_whole(data, size);
   case ENCODED_GIF:
     return encoded_gif_is_whole(data, size);
+  case ENCODED_BMP:
+    return bmp_is_whole(data, size);
   case ENCODED_WEBP:
     return size >= 12 && little_endian(data + 4, 4) <= size - 8;
   default:

@@ -39,7 +39,7 @@ const char *encoded_name(encoded_kind kind);
  * canvas or the first frame, whichever is larger. False if the header is damaged or not there. */
 bool encoded_size(encoded_kind kind, const uint8_t *data, size_t size, uint32_t *width, uint32_t *height);
 
-/* Whether all of the picture is there; BMP, whose decoder looks itself, counts as whole. */
+/* Whether all of the picture is there. Run-length coded BMP counts as whole: its decoder looks itself. */
 bool encoded_is_whole(encoded_kind kind, const uint8_t *data, size_t size);
 
 /* The EXIF segment of a JPEG picture: *exif points into `data` at its TIFF header. False if there is none. */

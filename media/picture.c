@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A still picture's bytes -> its pixels.
  *
- * gdkpixbufdec decodes JPEG, PNG and GIF, rather than the elements that decodebin would pick. jpegdec halves the chroma
- * of 4:4:4 pictures and uses libjpeg's fast, inexact DCT, so that up to 179 of 255 levels separate it from every
+ * gdkpixbufdec decodes JPEG, PNG, GIF and BMP, rather than the elements that decodebin would pick. jpegdec halves the
+ * chroma of 4:4:4 pictures and uses libjpeg's fast, inexact DCT, so that up to 179 of 255 levels separate it from every
  * program that lets libjpeg make RGB; pngdec swaps the bytes of 16-bit pictures; the GIF demuxer of gstreamer1.0-libav
- * never ends a file of one frame. */
+ * never ends a file of one frame; for BMP, decodebin knows gstreamer1.0-libav alone. */
 #include "picture.h"
 
 #include "encoded.h"
@@ -45,6 +45,7 @@ static encoded_kind kind_of(const GstCaps *type) {
   return is_type(type, "image/jpeg")  ? ENCODED_JPEG
          : is_type(type, "image/png") ? ENCODED_PNG
          : is_type(type, "image/gif") ? ENCODED_GIF
+         : is_type(type, "image/bmp") ? ENCODED_BMP
                                       : ENCODED_NOTHING;
 }
 

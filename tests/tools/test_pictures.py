@@ -20,6 +20,14 @@ def png(width, height, depth, color, rows):
             chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
 
 
+def bmp(width, height, rows, header=40):
+    """A BMP file of 24 bits; rows from bottom to top, blue first. 12 bytes of header are OS/2's, 40 Windows's."""
+    size = struct.pack("<IHHHH", 12, width, height, 1, 24) if header == 12 else \
+        struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+    data = b"".join(row + b"\0" * (-len(row) % 4) for row in rows)
+    return struct.pack("<2sIHHI", b"BM", 14 + header + len(data), 0, 0, 14 + header) + size + data
+
+
 def oriented(jpeg, orientation):
     """A JPEG file with an EXIF segment that says how it is turned."""
     tiff = struct.pack("<2sHIHHHIHHI", b"II", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
@@ -148,6 +156,17 @@ def png_kinds():
               scores(classify(write(folder, "grey_rgb.png", png(451, 300, 8, 2, grey_rgb)))[0]), "grey")
 
 
+def bmp_is_png():
+    """The same pixels in BMP, with either header, have the same scores."""
+    rows = [bytes(value for x in range(301) for value in (x * 7 % 256, y, (x + y) // 3)) for y in range(203)]
+    upright = [b"".join(row[i:i + 3][::-1] for i in range(0, len(row), 3)) for row in rows[::-1]]
+    with tempfile.TemporaryDirectory() as folder:
+        want = scores(classify(write(folder, "want.png", png(301, 203, 8, 2, upright)))[0])
+        for header in (12, 40):
+            result, = classify(write(folder, f"{header}.bmp", bmp(301, 203, rows, header)))
+            equal((result["width"], result["height"], scores(result)), (301, 203, want), f"header of {header} bytes")
+
+
 def tiny_and_odd():
     with tempfile.TemporaryDirectory() as folder:
         for width, height in ((1, 1), (1, 300), (301, 1), (3, 5)):
@@ -207,6 +226,7 @@ def bad_files():
             ("no_end.jpg", jpeg[:-2], "the JPEG picture is cut short"),
             ("cut.png", picture[:100000], "the PNG picture is cut short"),
             ("header.png", picture[:40], "the PNG picture is cut short"),
+            ("cut.bmp", bmp(64, 48, [b"\x80" * 192] * 48)[:-1], "the BMP picture is cut short"),
             ("damaged.png", bytes(damaged), None),
             ("text.txt", b"It was a dark and stormy night; " * 20, "it is text, not a picture or video"),
             ("noise.bin", bytes((i * 89 + i // 7) % 251 for i in range(5000)), None),
@@ -273,6 +293,6 @@ def bad_weights():
 
 tool.main([("scores of known pictures", known_pictures), ("JSON", shape_of_json), ("text", text), ("threshold", threshold),
            ("crop", crop), ("threads", threads), ("int8", int8), ("labels", labels), ("kinds of PNG", png_kinds),
-           ("tiny pictures", tiny_and_odd), ("EXIF orientation", orientation), ("names of inputs", names),
-           ("bad files", bad_files), ("standard input", standard_input), ("an unreadable file", unreadable), ("a full disk", full_disk),
+           ("BMP is PNG", bmp_is_png), ("tiny pictures", tiny_and_odd), ("EXIF orientation", orientation),
+           ("names of inputs", names), ("bad files", bad_files), ("standard input", standard_input), ("an unreadable file", unreadable), ("a full disk", full_disk),
            ("bad weights", bad_weights)])
