@@ -75,8 +75,8 @@ GstElement *pipeline_new(void) {
 
 /* ---- Errors -------------------------------------------------------------------------------------------- */
 
-/* "message: detail" from GStreamer's message and debug text, which is "file(line): function (): path:\ndetail". */
-static char *sentence(const GError *gst, const char *debug) {
+/* The debug text is "file(line): function (): path:\ndetail". */
+char *pipeline_sentence(const GError *gst, const char *debug) {
   const char *detail = debug ? strchr(debug, '\n') : NULL;
   GString *text = g_string_new(gst->message);
   while (text->len && strchr(". \n", text->str[text->len - 1]))
@@ -120,7 +120,7 @@ static void take_error(GstMessage *message, const char *missing, GError **error)
   } else if (reason) {
     g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "%s", reason);
   } else {
-    char *text = sentence(gst, debug);
+    char *text = pipeline_sentence(gst, debug);
     g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "%s", text);
     g_free(text);
   }

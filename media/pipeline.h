@@ -22,6 +22,9 @@ GstSample *pipeline_pull(GstElement *pipeline, GstAppSink *sink, GError **error)
 /* One moment of that wait. NULL with *ended unset if nothing has come yet. */
 GstSample *pipeline_try_pull(GstElement *pipeline, GstAppSink *sink, bool *ended, GError **error);
 
+/* "message: detail" of an error and its debug text, in one line. Free with g_free. */
+char *pipeline_sentence(const GError *error, const char *debug);
+
 /* Whether some part of the pipeline still reads or pushes data. Network sources have threads of their own, which this
  * does not see. */
 bool pipeline_is_busy(GstElement *pipeline);

@@ -2,47 +2,74 @@
 /* One live source. */
 #include "camera.h"
 
+#include "camera_pipeline.h"
 #include "events.h"
+#include "pipeline.h"
 #include "result_json.h"
 
 #include <gst/app/gstappsink.h>
 #include <string.h>
 
-/* Seconds without a frame after which the source counts as dead, and between two results of one camera in the events.
- */
-enum { SILENCE = 20, RATE = 10, SIDE = 960 };
+/* Seconds without a frame after which the source counts as dead; milliseconds between two looks at it; looks over which
+ * the rate is taken. */
+enum { SILENCE = 20, TICK = 500, WINDOW = 20 };
+/* Between two results of one camera in the events. */
 static const gint64 result_pause = G_USEC_PER_SEC / 2;
 
 typedef enum { STARTING, PLAYING, WAITING, ENDED, FAILED } camera_state;
-static const char *const state_names[] = {"starting", "playing", "waiting", "ended", "failed"};
+const char *const camera_state_names[CAMERA_STATES] = {"starting", "playing", "waiting", "ended", "failed"};
+
+/* Of a target, over all pipelines so far. */
+typedef struct {
+  guint64 delivered, dropped; /* of those that have ended */
+  camera_target_counts now;
+} target_sum;
 
 struct camera {
-  const settings *settings;
+  gint references; /* atomic */
+  camera_spec *spec;
   unsigned number;
-  char *uri, *name;
-  GstElement *pipeline, *valve, *classify;
-  guint bus_watch;
+  char *secret; /* user and password in the URI; NULL = none */
+  camera *before;
+  GMainContext *context;
+  GMainLoop *loop;
+
+  /* The thread's. */
+  GstElement *pipeline;
+  GSource *bus_watch;
   gint64 retry;      /* when to begin anew; 0 = not */
   unsigned attempts; /* since it last played for a while */
-  gint64 last_tick, played_since;
-  guint64 last_frames;
-  gint64 last_result;
+  gint64 begun, played_since, last_result;
+  guint64 frames_before; /* of this pipeline */
+  struct {
+    gint64 time;
+    guint64 frames;
+  } looks[WINDOW];
+  unsigned n_looks;
 
   guint64 frames;    /* atomic */
   gint64 last_frame; /* atomic; monotonic */
 
   GMutex lock; /* of what follows */
+  GCond finished;
+  gboolean ended;    /* its thread has, or never was */
+  GstElement *valve; /* the pipeline's; NULL = none */
   camera_state state;
   char *reason, *result; /* NULL = none */
   double rate;
   unsigned restarts;
-  json_t *stats;
+  guint64 classified; /* of pipelines that have ended */
+  json_t *stats;      /* of the pipeline, or of the last one */
+  bool is_counted;    /* they are in `classified` */
+  target_sum *targets;
   GBytes *frame;
   guint64 frame_number;
   GPtrArray *watchers;
 };
 
 static const int waits[] = {1, 1, 1, 1, 1, 5, 5, 5, 5, 5, 10}; /* seconds */
+
+static void begin(camera *c);
 
 /* ---- State --------------------------------------------------------------------------------------------- */
 
@@ -55,17 +82,26 @@ char *camera_public_uri(const char *uri) {
   return at ? g_strdup_printf("%.*s%s", (int)(host - uri), uri, at + 1) : g_strdup(uri);
 }
 
+/* "user:password@"; NULL if there is none. */
+static char *find_secret(const char *uri) {
+  const char *scheme = strstr(uri, "://");
+  const char *host = scheme ? scheme + 3 : "", *at = memrchr(host, '@', strcspn(host, "/?#"));
+  return at ? g_strndup(host, (gsize)(at + 1 - host)) : NULL;
+}
+
 /* Messages of elements may have the URI in them. */
 static char *without_secret(const camera *c, const char *text) {
-  char **parts = g_strsplit(text, c->uri, -1);
-  char *clean = g_strjoinv(c->name, parts);
+  if (c->secret == NULL)
+    return g_strdup(text);
+  char **parts = g_strsplit(text, c->secret, -1);
+  char *clean = g_strjoinv(NULL, parts);
   g_strfreev(parts);
   return clean;
 }
 
 static json_t *state_json(camera *c) {
-  return json_pack("{s:i,s:s,s:s,s:s?,s:f,s:i}", "stream", (int)c->number, "name", c->name, "state",
-                   state_names[c->state], "reason", c->reason, "rate", c->rate, "restarts", (int)c->restarts);
+  return json_pack("{s:i,s:s,s:s,s:s?,s:f,s:i}", "stream", (int)c->number, "name", c->spec->name, "state",
+                   camera_state_names[c->state], "reason", c->reason, "rate", c->rate, "restarts", (int)c->restarts);
 }
 
 static void call_watchers(camera *c) {
@@ -151,151 +187,25 @@ static void publish_result(camera *c, const GstStructure *result) {
   g_date_time_unref(date);
 }
 
-/* To begin anew after a while; of a file that has been played, never. */
-static void retire(camera *c, camera_state state, const char *reason) {
-  const unsigned step = MIN(c->attempts, G_N_ELEMENTS(waits) - 1);
-  c->retry = state == WAITING ? g_get_monotonic_time() + waits[step] * G_USEC_PER_SEC : 0;
-  c->attempts++;
-  if (c->bus_watch)
-    g_source_destroy(g_main_context_find_source_by_id(g_main_context_get_thread_default(), c->bus_watch));
-  c->bus_watch = 0;
-  if (c->pipeline) {
-    gst_element_set_state(c->pipeline, GST_STATE_NULL);
-    gst_object_unref(c->pipeline);
-  }
-  g_mutex_lock(&c->lock);
-  c->pipeline = c->valve = c->classify = NULL;
-  g_mutex_unlock(&c->lock);
-  set_state(c, state, reason);
+/* A number of a structure of counts. */
+static guint64 number_of(const GstStructure *counts, const char *name) {
+  guint64 number = 0;
+  guint small = 0;
+  if (!gst_structure_get_uint64(counts, name, &number) && gst_structure_get_uint(counts, name, &small))
+    number = small;
+  return number;
 }
 
-static void on_error(camera *c, GstMessage *message) {
-  GError *error = NULL;
-  gst_message_parse_error(message, &error, NULL);
-  char *text = g_strdup(error->message);
-  g_error_free(error);
-  retire(c, WAITING, text);
-  g_free(text);
+static GstStructure *stats_of(GstElement *pipeline, const char *name) {
+  GstStructure *stats = NULL;
+  GstElement *element = gst_bin_get_by_name(GST_BIN(pipeline), name);
+  g_object_get(element, "stats", &stats, NULL);
+  gst_object_unref(element);
+  return stats;
 }
 
-static gboolean on_message(GstBus *bus, GstMessage *message, gpointer user) {
-  camera *c = user;
-  const GstStructure *result;
-  switch (GST_MESSAGE_TYPE(message)) {
-  case GST_MESSAGE_ELEMENT:
-    result = gst_resnet18_message_get_result(message);
-    if (result)
-      publish_result(c, result);
-    return G_SOURCE_CONTINUE;
-  case GST_MESSAGE_ERROR:
-    on_error(c, message);
-    return G_SOURCE_REMOVE;
-  case GST_MESSAGE_EOS:
-    if (g_str_has_prefix(c->uri, "file:")) {
-      retire(c, ENDED, NULL);
-      if (c->settings->loop)
-        camera_start(c);
-    } else
-      retire(c, WAITING, "the stream has ended");
-    return G_SOURCE_REMOVE;
-  default:
-    return G_SOURCE_CONTINUE;
-  }
-}
-
-/* ---- The pipeline -------------------------------------------------------------------------------------- */
-
-static void link_video(GstElement *source, GstPad *pad, gpointer user) {
-  GstElement *first = user;
-  GstPad *sink = gst_element_get_static_pad(first, "sink");
-  GstCaps *caps = gst_pad_get_current_caps(pad);
-  if (caps && g_str_has_prefix(gst_structure_get_name(gst_caps_get_structure(caps, 0)), "video/") &&
-      !gst_pad_is_linked(sink))
-    gst_pad_link(pad, sink);
-  gst_clear_caps(&caps);
-  gst_object_unref(sink);
-}
-
-/* The engine as the server's. */
-static void set_engine(camera *c) {
-  const settings *s = c->settings;
-  if (s->weights)
-    g_object_set(c->classify, "weights", s->weights, NULL);
-  if (s->labels)
-    g_object_set(c->classify, "labels", s->labels, NULL);
-  if (s->precision)
-    gst_util_set_object_arg(G_OBJECT(c->classify), "precision", s->precision);
-  gst_util_set_object_arg(G_OBJECT(c->classify), "post-messages", "all");
-  g_object_set(c->classify, "overlay", TRUE, "groups", TRUE, NULL);
-}
-
-static GstElement *make_pipeline(camera *c, GError **error) {
-  const bool pace = g_str_has_prefix(c->uri, "file:") || g_str_has_prefix(c->uri, "http");
-  char *text = g_strdup_printf(
-      "uridecodebin name=source videoconvert name=first ! clocksync name=clock sync=%s ! resnet18classify "
-      "name=classify ! "
-      "valve name=valve drop=true ! videorate max-rate=%d drop-only=true skip-to-first=true ! videoscale ! "
-      "video/x-raw,width=[1,%d],height=[1,%d],pixel-aspect-ratio=1/1 ! videoconvert ! jpegenc quality=80 ! "
-      "appsink name=sink sync=false async=false max-buffers=1 drop=true",
-      pace ? "true" : "false", RATE, SIDE, SIDE);
-  GstElement *pipeline = gst_parse_launch(text, error);
-  g_free(text);
-  if (*error) {
-    g_clear_pointer(&pipeline, gst_object_unref);
-    return NULL;
-  }
-  return pipeline;
-}
-
-static void configure(camera *c, GstElement *pipeline) {
-  static const GstAppSinkCallbacks callbacks = {.new_sample = take_frame};
-  GstElement *source = gst_bin_get_by_name(GST_BIN(pipeline), "source");
-  GstElement *first = gst_bin_get_by_name(GST_BIN(pipeline), "first");
-  GstElement *sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
-  g_object_set(source, "uri", c->uri, NULL);
-  g_signal_connect(source, "pad-added", G_CALLBACK(link_video), first);
-  gst_app_sink_set_callbacks(GST_APP_SINK(sink), (GstAppSinkCallbacks *)&callbacks, c, NULL);
-  g_mutex_lock(&c->lock);
-  c->pipeline = pipeline;
-  /* The pipeline holds them. */
-  c->valve = gst_bin_get_by_name(GST_BIN(pipeline), "valve");
-  c->classify = gst_bin_get_by_name(GST_BIN(pipeline), "classify");
-  gst_object_unref(c->valve);
-  gst_object_unref(c->classify);
-  g_object_set(c->valve, "drop", c->watchers->len == 0, NULL);
-  g_mutex_unlock(&c->lock);
-  set_engine(c);
-  GstPad *pad = gst_element_get_static_pad(c->classify, "src");
-  gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, count_frame, c, NULL);
-  gst_object_unref(pad);
-  gst_object_unref(source);
-  gst_object_unref(first);
-  gst_object_unref(sink);
-}
-
-void camera_start(camera *c) {
-  GError *error = NULL;
-  c->retry = 0;
-  GstElement *pipeline = make_pipeline(c, &error);
-  if (pipeline == NULL) {
-    retire(c, FAILED, error->message);
-    g_error_free(error);
-    return;
-  }
-  set_state(c, STARTING, NULL);
-  configure(c, pipeline);
-  GstBus *bus = gst_element_get_bus(pipeline);
-  c->bus_watch = gst_bus_add_watch(bus, on_message, c);
-  gst_object_unref(bus);
-  __atomic_store_n(&c->last_frame, g_get_monotonic_time(), __ATOMIC_RELAXED);
-  c->played_since = 0;
-  gst_element_set_state(pipeline, GST_STATE_PLAYING); /* a failure is a message */
-}
-
-/* ---- Looking after it ---------------------------------------------------------------------------------- */
-
-static gboolean add_number(GQuark field, const GValue *value, gpointer json) {
-  const char *name = g_quark_to_string(field);
+static gboolean add_number(GQuark quark, const GValue *value, gpointer json) {
+  const char *name = g_quark_to_string(quark);
   if (G_VALUE_HOLDS_UINT64(value))
     json_object_set_new(json, name, json_integer((json_int_t)g_value_get_uint64(value)));
   else if (G_VALUE_HOLDS_UINT(value))
@@ -311,40 +221,204 @@ static gboolean add_number(GQuark field, const GValue *value, gpointer json) {
   return TRUE;
 }
 
-static json_t *read_stats(camera *c) {
-  GstStructure *structure = NULL;
+static void read_classify(camera *c, GstElement *pipeline) {
+  GstStructure *counts = stats_of(pipeline, "classify");
+  if (counts == NULL)
+    return;
   json_t *json = json_object();
-  g_object_get(c->classify, "stats", &structure, NULL);
-  if (structure) {
-    gst_structure_foreach(structure, add_number, json);
-    gst_structure_free(structure);
-  }
-  return json;
-}
-
-static void measure(camera *c, gint64 now) {
-  const guint64 frames = __atomic_load_n(&c->frames, __ATOMIC_RELAXED);
-  const double seconds = (double)(now - c->last_tick) / G_USEC_PER_SEC;
-  const double rate = c->last_tick && seconds > 0 ? (double)(frames - c->last_frames) / seconds : 0;
-  json_t *stats = c->classify ? read_stats(c) : NULL;
-  c->last_tick = now;
-  c->last_frames = frames;
+  gst_structure_foreach(counts, add_number, json);
+  gst_structure_free(counts);
   g_mutex_lock(&c->lock);
-  c->rate = 0.7 * c->rate + 0.3 * rate;
-  if (c->state != PLAYING)
-    c->rate = 0;
-  if (stats) {
-    json_decref(c->stats);
-    c->stats = stats;
-  }
+  json_decref(c->stats);
+  c->stats = json;
+  c->is_counted = false;
   g_mutex_unlock(&c->lock);
 }
 
+/* `last`: the pipeline has ended. */
+static void read_target(camera *c, GstElement *pipeline, guint i, bool last) {
+  char *name = camera_pipeline_target_name(i);
+  GstStructure *counts = stats_of(pipeline, name);
+  target_sum *sum = &c->targets[i];
+  gboolean is_open = FALSE;
+  g_free(name);
+  if (counts == NULL)
+    return;
+  gst_structure_get_boolean(counts, "open", &is_open);
+  g_mutex_lock(&c->lock);
+  sum->now.delivered = sum->delivered + number_of(counts, "written") + number_of(counts, "sent");
+  sum->now.dropped = sum->dropped + number_of(counts, "dropped");
+  sum->now.waiting = number_of(counts, "waiting") + number_of(counts, "spooled");
+  sum->now.is_open = is_open;
+  if (last) {
+    sum->delivered = sum->now.delivered;
+    sum->dropped = sum->now.dropped;
+  }
+  g_mutex_unlock(&c->lock);
+  gst_structure_free(counts);
+}
+
+static guint64 classified_now(const camera *c) {
+  return c->is_counted ? 0 : (guint64)json_integer_value(json_object_get(c->stats, "classified"));
+}
+
+/* What the pipeline counted since it was made is added to what was before. */
+static void keep_counts(camera *c, GstElement *pipeline) {
+  for (guint i = 0; i < c->spec->targets->len; i++)
+    read_target(c, pipeline, i, true);
+  g_mutex_lock(&c->lock);
+  c->classified += classified_now(c);
+  c->is_counted = true;
+  g_mutex_unlock(&c->lock);
+}
+
+static void take_down(camera *c) {
+  GstElement *pipeline = g_steal_pointer(&c->pipeline);
+  g_mutex_lock(&c->lock);
+  c->valve = NULL;
+  g_mutex_unlock(&c->lock);
+  if (c->bus_watch) {
+    g_source_destroy(c->bus_watch);
+    g_clear_pointer(&c->bus_watch, g_source_unref);
+  }
+  if (pipeline == NULL)
+    return;
+  read_classify(c, pipeline);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  keep_counts(c, pipeline);
+  gst_object_unref(pipeline);
+}
+
+/* To begin anew after a while; of a file that has been played, never. */
+static void retire(camera *c, camera_state state, const char *reason) {
+  const unsigned step = MIN(c->attempts, G_N_ELEMENTS(waits) - 1);
+  c->retry = state == WAITING ? g_get_monotonic_time() + waits[step] * G_USEC_PER_SEC : 0;
+  c->attempts++;
+  set_state(c, state, reason); /* before what may take long */
+  take_down(c);
+}
+
+static void on_error(camera *c, GstMessage *message) {
+  GError *error = NULL;
+  gchar *debug = NULL;
+  gst_message_parse_error(message, &error, &debug);
+  char *text = pipeline_sentence(error, debug);
+  retire(c, WAITING, text);
+  g_error_free(error);
+  g_free(debug);
+  g_free(text);
+}
+
+static void on_end(camera *c) {
+  if (!g_str_has_prefix(c->spec->uri, "file:")) {
+    retire(c, WAITING, "the stream has ended");
+    return;
+  }
+  if (__atomic_load_n(&c->frames, __ATOMIC_RELAXED) == c->frames_before) {
+    retire(c, WAITING, "the file has no picture");
+    return;
+  }
+  retire(c, ENDED, NULL);
+  c->attempts = 0;
+  if (c->spec->loop)
+    begin(c);
+}
+
+static gboolean on_message(GstBus *bus, GstMessage *message, gpointer user) {
+  camera *c = user;
+  const GstStructure *result;
+  switch (GST_MESSAGE_TYPE(message)) {
+  case GST_MESSAGE_ELEMENT:
+    result = gst_resnet18_message_get_result(message);
+    if (result)
+      publish_result(c, result);
+    return G_SOURCE_CONTINUE;
+  case GST_MESSAGE_ERROR:
+    on_error(c, message);
+    return G_SOURCE_REMOVE;
+  case GST_MESSAGE_EOS:
+    on_end(c);
+    return G_SOURCE_REMOVE;
+  default:
+    return G_SOURCE_CONTINUE;
+  }
+}
+
+/* ---- The pipeline -------------------------------------------------------------------------------------- */
+
+static void configure(camera *c, GstElement *pipeline) {
+  static const GstAppSinkCallbacks callbacks = {.new_sample = take_frame};
+  GstElement *sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
+  GstElement *classify = gst_bin_get_by_name(GST_BIN(pipeline), "classify");
+  GstElement *valve = gst_bin_get_by_name(GST_BIN(pipeline), "valve");
+  GstPad *pad = gst_element_get_static_pad(classify, "src");
+  gst_app_sink_set_callbacks(GST_APP_SINK(sink), (GstAppSinkCallbacks *)&callbacks, c, NULL);
+  gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, count_frame, c, NULL);
+  g_mutex_lock(&c->lock);
+  c->valve = valve; /* the pipeline holds it */
+  g_object_set(valve, "drop", c->watchers->len == 0, NULL);
+  g_mutex_unlock(&c->lock);
+  gst_object_unref(pad);
+  gst_object_unref(valve);
+  gst_object_unref(classify);
+  gst_object_unref(sink);
+}
+
+static void watch_bus(camera *c) {
+  GstBus *bus = gst_element_get_bus(c->pipeline);
+  c->bus_watch = gst_bus_create_watch(bus);
+  g_source_set_callback(c->bus_watch, G_SOURCE_FUNC(on_message), c, NULL);
+  g_source_attach(c->bus_watch, c->context);
+  gst_object_unref(bus);
+}
+
+static void begin(camera *c) {
+  GError *error = NULL;
+  c->retry = 0;
+  c->pipeline = camera_pipeline_new(c->spec, &error);
+  if (c->pipeline == NULL) {
+    retire(c, FAILED, error->message);
+    g_error_free(error);
+    return;
+  }
+  set_state(c, STARTING, NULL);
+  configure(c, c->pipeline);
+  watch_bus(c);
+  c->begun = g_get_monotonic_time();
+  c->played_since = 0;
+  c->frames_before = __atomic_load_n(&c->frames, __ATOMIC_RELAXED);
+  gst_element_set_state(c->pipeline, GST_STATE_PLAYING); /* a failure is a message */
+}
+
+/* ---- Looking after it ---------------------------------------------------------------------------------- */
+
+static void measure_rate(camera *c, gint64 now, guint64 frames) {
+  const unsigned place = c->n_looks % WINDOW, oldest = c->n_looks < WINDOW ? 0 : place;
+  const double seconds = (double)(now - c->looks[oldest].time) / G_USEC_PER_SEC;
+  const double rate = c->n_looks && seconds > 0 ? (double)(frames - c->looks[oldest].frames) / seconds : 0;
+  c->looks[place].time = now;
+  c->looks[place].frames = frames;
+  c->n_looks++;
+  g_mutex_lock(&c->lock);
+  c->rate = c->state == PLAYING ? rate : 0;
+  g_mutex_unlock(&c->lock);
+}
+
+static void measure(camera *c, gint64 now) {
+  measure_rate(c, now, __atomic_load_n(&c->frames, __ATOMIC_RELAXED));
+  if (c->pipeline == NULL)
+    return;
+  read_classify(c, c->pipeline);
+  for (guint i = 0; i < c->spec->targets->len; i++)
+    read_target(c, c->pipeline, i, false);
+}
+
 static void look(camera *c, gint64 now) {
-  const gint64 silent = now - __atomic_load_n(&c->last_frame, __ATOMIC_RELAXED);
-  const bool came = __atomic_load_n(&c->frames, __ATOMIC_RELAXED) > c->last_frames;
+  const gint64 silent = now - MAX(c->begun, __atomic_load_n(&c->last_frame, __ATOMIC_RELAXED));
+  const bool came = __atomic_load_n(&c->frames, __ATOMIC_RELAXED) > c->frames_before;
   if (came && c->state == STARTING) {
     c->played_since = now;
+    c->n_looks = 0;
     set_state(c, PLAYING, NULL);
   }
   if (c->played_since && now - c->played_since > SILENCE * G_USEC_PER_SEC)
@@ -353,7 +427,8 @@ static void look(camera *c, gint64 now) {
     retire(c, WAITING, "no frame came for 20 seconds");
 }
 
-void camera_tick(camera *c) {
+static gboolean tick(gpointer user) {
+  camera *c = user;
   const gint64 now = g_get_monotonic_time();
   if (c->pipeline)
     look(c, now);
@@ -361,45 +436,131 @@ void camera_tick(camera *c) {
     g_mutex_lock(&c->lock);
     c->restarts++;
     g_mutex_unlock(&c->lock);
-    camera_start(c);
+    begin(c);
   }
   measure(c, now);
+  return G_SOURCE_CONTINUE;
+}
+
+/* ---- Its thread ---------------------------------------------------------------------------------------- */
+
+static void supervise(camera *c) {
+  GSource *source = g_timeout_source_new(TICK);
+  g_source_set_callback(source, tick, c, NULL);
+  g_source_attach(source, c->context);
+  begin(c);
+  g_main_loop_run(c->loop);
+  g_source_destroy(source);
+  g_source_unref(source);
+  retire(c, ENDED, "it is being stopped");
+}
+
+static gpointer run(gpointer user) {
+  camera *c = user;
+  g_main_context_push_thread_default(c->context);
+  if (c->before)
+    camera_join(c->before, G_MAXINT64);
+  g_clear_pointer(&c->before, camera_unref);
+  supervise(c);
+  g_main_context_pop_thread_default(c->context);
+  g_mutex_lock(&c->lock);
+  c->ended = TRUE;
+  g_cond_broadcast(&c->finished);
+  g_mutex_unlock(&c->lock);
+  camera_unref(c);
+  return NULL;
+}
+
+void camera_start(camera *c, camera *before) {
+  c->ended = FALSE;
+  c->before = before ? camera_ref(before) : NULL;
+  g_thread_unref(g_thread_new("camera", run, camera_ref(c)));
+}
+
+static gboolean quit(gpointer loop) {
+  g_main_loop_quit(loop);
+  return G_SOURCE_REMOVE;
+}
+
+void camera_stop(camera *c) {
+  GSource *source = g_idle_source_new(); /* not a call from here, which could come before the loop runs */
+  g_source_set_priority(source, G_PRIORITY_HIGH);
+  g_source_set_callback(source, quit, c->loop, NULL);
+  g_source_attach(source, c->context);
+  g_source_unref(source);
+}
+
+gboolean camera_join(camera *c, gint64 until) {
+  g_mutex_lock(&c->lock);
+  gboolean in_time = TRUE;
+  while (!c->ended && in_time)
+    in_time = g_cond_wait_until(&c->finished, &c->lock, until);
+  const gboolean ended = c->ended;
+  g_mutex_unlock(&c->lock);
+  return ended;
 }
 
 /* ---- Making and reading -------------------------------------------------------------------------------- */
 
-/* Of a URI or a file's name. */
-static char *make_uri(const char *word) {
-  if (strstr(word, "://"))
-    return g_strdup(word);
-  char *path = g_canonicalize_filename(word, NULL), *uri = g_filename_to_uri(path, NULL, NULL);
-  g_free(path);
-  return uri ? uri : g_strdup(word);
-}
-
-camera *camera_new(const settings *s, unsigned number, const char *uri) {
+camera *camera_new(camera_spec *spec, unsigned number) {
   camera *c = g_new0(camera, 1);
-  c->settings = s;
+  c->references = 1;
+  c->spec = spec;
   c->number = number;
-  c->uri = make_uri(uri);
-  c->name = strcmp(c->uri, uri) == 0 ? camera_public_uri(uri) : g_path_get_basename(uri);
+  c->secret = find_secret(spec->uri);
+  c->context = g_main_context_new();
+  c->loop = g_main_loop_new(c->context, FALSE);
   g_mutex_init(&c->lock);
+  g_cond_init(&c->finished);
+  c->ended = TRUE;
   c->watchers = g_ptr_array_new();
   c->stats = json_object();
+  c->targets = g_new0(target_sum, spec->targets->len + 1);
+  for (guint i = 0; i < spec->targets->len; i++)
+    c->targets[i].now.name = ((spec_target *)spec->targets->pdata[i])->name;
   return c;
 }
 
-void camera_free(camera *c) {
-  retire(c, ENDED, "the server is being stopped");
+camera *camera_ref(camera *c) {
+  g_atomic_int_inc(&c->references);
+  return c;
+}
+
+void camera_unref(camera *c) {
+  if (c == NULL || !g_atomic_int_dec_and_test(&c->references))
+    return;
   g_clear_pointer(&c->frame, g_bytes_unref);
   json_decref(c->stats);
   g_ptr_array_free(c->watchers, TRUE);
+  g_main_loop_unref(c->loop);
+  g_main_context_unref(c->context);
   g_mutex_clear(&c->lock);
-  g_free(c->uri);
-  g_free(c->name);
+  g_cond_clear(&c->finished);
+  camera_spec_free(c->spec);
+  g_free(c->targets);
+  g_free(c->secret);
   g_free(c->reason);
   g_free(c->result);
   g_free(c);
+}
+
+const camera_spec *camera_get_spec(const camera *c) {
+  return c->spec;
+}
+
+unsigned camera_number(const camera *c) {
+  return c->number;
+}
+
+static json_t *targets_json(const camera *c) {
+  json_t *list = json_array();
+  for (guint i = 0; i < c->spec->targets->len; i++) {
+    const camera_target_counts *now = &c->targets[i].now;
+    json_array_append_new(list, json_pack("{s:s,s:b,s:I,s:I,s:I}", "name", now->name, "open", now->is_open, "delivered",
+                                          (json_int_t)now->delivered, "dropped", (json_int_t)now->dropped, "waiting",
+                                          (json_int_t)now->waiting));
+  }
+  return list;
 }
 
 json_t *camera_json(camera *c) {
@@ -408,10 +569,30 @@ json_t *camera_json(camera *c) {
   json_object_set_new(json, "id", json_integer((json_int_t)c->number));
   json_object_del(json, "stream");
   json_object_set_new(json, "stats", json_deep_copy(c->stats));
+  json_object_set_new(json, "targets", targets_json(c));
   json_t *result = c->result ? json_loads(c->result, 0, NULL) : NULL;
   json_object_set_new(json, "result", result ? result : json_null());
   g_mutex_unlock(&c->lock);
   return json;
+}
+
+camera_counts camera_count(camera *c) {
+  const guint64 frames = __atomic_load_n(&c->frames, __ATOMIC_RELAXED);
+  const gint64 silent = g_get_monotonic_time() - __atomic_load_n(&c->last_frame, __ATOMIC_RELAXED);
+  g_mutex_lock(&c->lock);
+  camera_counts counts = {.name = c->spec->name,
+                          .state = c->state,
+                          .reason = g_strdup(c->reason),
+                          .rate = c->rate,
+                          .age = frames ? (double)silent / G_USEC_PER_SEC : -1,
+                          .frames = frames,
+                          .classified = c->classified + classified_now(c),
+                          .restarts = c->restarts,
+                          .targets = g_array_new(FALSE, FALSE, sizeof(camera_target_counts))};
+  for (guint i = 0; i < c->spec->targets->len; i++)
+    g_array_append_val(counts.targets, c->targets[i].now);
+  g_mutex_unlock(&c->lock);
+  return counts;
 }
 
 GBytes *camera_frame(camera *c, guint64 *seen) {

@@ -3,6 +3,7 @@
 #include "live.h"
 
 #include "camera.h"
+#include "camera_metrics.h"
 #include "events.h"
 #include "server.h"
 
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK = 500, KEEP_ALIVE = 15 };
+enum { TICK = 500, KEEP_ALIVE = 15, STOP_SECONDS = 5 };
 static const gint64 snapshot_time = 5 * G_USEC_PER_SEC;
 
 struct live {
@@ -18,10 +19,13 @@ struct live {
   GThread *thread;
   GMainContext *context;
   GMainLoop *loop;
-  camera **cameras;
-  unsigned ticks, count;
+  unsigned ticks;
   GMutex lock; /* of what follows */
-  bool ended;
+  bool started, ended;
+  unsigned next;      /* number of the next camera */
+  unsigned fixed;     /* of the command line, which are the last in the list */
+  GPtrArray *cameras; /* in the order in which they are shown */
+  GPtrArray *leaving; /* being stopped */
   GPtrArray *snapshots;
 };
 
@@ -59,6 +63,7 @@ static void look_at_snapshots(live *l, bool all) {
     g_ptr_array_remove_index_fast(l->snapshots, i);
     camera_unwatch(s->camera, &s->watcher);
     reply_snapshot(s, frame);
+    camera_unref(s->camera);
     g_free(s);
   }
   g_mutex_unlock(&l->lock);
@@ -78,30 +83,118 @@ static void snapshot_ready(gpointer user) {
   g_source_unref(source);
 }
 
+/* ---- The list ------------------------------------------------------------------------------------------ */
+
+static void unref_camera(gpointer c) {
+  camera_unref(c);
+}
+
+/* Under the lock. NULL if there is none. */
+static camera *find_name(const live *l, const char *name) {
+  for (guint i = 0; i < l->cameras->len; i++)
+    if (strcmp(camera_get_spec(l->cameras->pdata[i])->name, name) == 0)
+      return l->cameras->pdata[i];
+  return NULL;
+}
+
+/* Cameras that have ended are forgotten. */
+static void see_off(live *l) {
+  for (guint i = l->leaving->len; i-- > 0;)
+    if (camera_join(l->leaving->pdata[i], 0))
+      g_ptr_array_remove_index_fast(l->leaving, i);
+}
+
+/* Of a URI or a file's name, of which there may be several that are the same. */
+static camera_spec *make_spec(const live *l, const char *word) {
+  char *uri = spec_uri(word, NULL);
+  char *plain = strcmp(uri, word) == 0 ? camera_public_uri(word) : g_path_get_basename(word), *name = g_strdup(plain);
+  for (unsigned n = 2; find_name(l, name); n++) {
+    g_free(name);
+    name = g_strdup_printf("%s (%u)", plain, n);
+  }
+  camera_spec *spec = camera_spec_new(name);
+  spec->uri = uri;
+  spec->loop = l->settings->loop;
+  spec_set(spec->classify, "overlay", "true");
+  spec_set(spec->classify, "groups", "true");
+  g_free(plain);
+  g_free(name);
+  return spec;
+}
+
+/* The camera of a specification, which is taken: the one that is there if it is the same, else a new one. */
+static camera *renew(live *l, camera_spec *spec) {
+  camera *old = find_name(l, spec->name);
+  if (!spec->has_model)
+    settings_describe_engine(l->settings, spec->classify);
+  if (old && camera_spec_equal(camera_get_spec(old), spec)) {
+    camera_spec_free(spec);
+    return camera_ref(old);
+  }
+  camera *made = camera_new(spec, old ? camera_number(old) : l->next++);
+  if (l->started)
+    camera_start(made, old);
+  return made;
+}
+
+static bool is_in(const GPtrArray *list, const camera *c) {
+  return g_ptr_array_find((GPtrArray *)list, c, NULL);
+}
+
+/* Those of the file that are in `next` no more are stopped. */
+static void dismiss(live *l, const GPtrArray *next) {
+  for (guint i = 0; i < l->cameras->len; i++) {
+    camera *c = l->cameras->pdata[i];
+    if (is_in(next, c))
+      continue;
+    camera_stop(c);
+    g_ptr_array_add(l->leaving, camera_ref(c));
+  }
+}
+
+void live_reload(live *l, GPtrArray *cameras) {
+  GPtrArray *next = g_ptr_array_new_with_free_func(unref_camera);
+  g_mutex_lock(&l->lock);
+  see_off(l);
+  for (guint i = 0; i < cameras->len; i++)
+    g_ptr_array_add(next, renew(l, g_steal_pointer(&cameras->pdata[i])));
+  for (guint i = l->cameras->len - l->fixed; i < l->cameras->len; i++)
+    g_ptr_array_add(next, camera_ref(l->cameras->pdata[i]));
+  dismiss(l, next);
+  g_ptr_array_unref(l->cameras);
+  l->cameras = next;
+  g_mutex_unlock(&l->lock);
+  g_ptr_array_unref(cameras);
+}
+
 /* ---- The thread ---------------------------------------------------------------------------------------- */
 
 static gboolean tick(gpointer user) {
   live *l = user;
-  for (unsigned i = 0; i < l->count; i++)
-    camera_tick(l->cameras[i]);
   look_at_snapshots(l, false);
   if (++l->ticks % (KEEP_ALIVE * 1000 / TICK) == 0)
     events_keep_alive();
   return G_SOURCE_CONTINUE;
 }
 
-static bool start_cameras(live *l) {
+static bool start_gstreamer(void) {
   GError *error = NULL;
-  if (l->count == 0)
+  if (gst_init_check(NULL, NULL, &error))
     return true;
-  if (!gst_init_check(NULL, NULL, &error)) {
-    fprintf(stderr, "resnet18-server: GStreamer does not start: %s\n", error ? error->message : "unknown reason");
-    g_clear_error(&error);
-    return false;
-  }
-  for (unsigned i = 0; i < l->count; i++)
-    camera_start(l->cameras[i]);
-  return true;
+  fprintf(stderr, "resnet18-server: GStreamer does not start: %s\n", error ? error->message : "unknown reason");
+  g_clear_error(&error);
+  return false;
+}
+
+/* GStreamer takes its time, which a server without cameras does not need. */
+static void start_cameras(live *l) {
+  if (!start_gstreamer())
+    return;
+  g_mutex_lock(&l->lock);
+  l->started = true;
+  for (guint i = 0; i < l->cameras->len; i++)
+    camera_start(l->cameras->pdata[i], NULL);
+  g_mutex_unlock(&l->lock);
 }
 
 static gpointer run(gpointer user) {
@@ -109,8 +202,9 @@ static gpointer run(gpointer user) {
   g_main_context_push_thread_default(l->context);
   GSource *source = g_timeout_source_new(TICK);
   g_source_set_callback(source, tick, l, NULL);
-  if (start_cameras(l))
-    g_source_attach(source, l->context);
+  if (l->cameras->len > 0 || l->settings->config)
+    start_cameras(l);
+  g_source_attach(source, l->context);
   g_main_loop_run(l->loop);
   g_source_destroy(source);
   g_source_unref(source);
@@ -122,15 +216,17 @@ static gpointer run(gpointer user) {
   return NULL;
 }
 
-live *live_new(const settings *s) {
+live *live_new(const settings *s, GPtrArray *cameras) {
   live *l = g_new0(live, 1);
   l->settings = s;
-  l->count = s->uris ? g_strv_length(s->uris) : 0;
-  l->cameras = g_new0(camera *, l->count + 1);
-  for (unsigned i = 0; i < l->count; i++)
-    l->cameras[i] = camera_new(s, i, s->uris[i]);
+  l->cameras = g_ptr_array_new_with_free_func(unref_camera);
+  l->leaving = g_ptr_array_new_with_free_func(unref_camera);
   l->snapshots = g_ptr_array_new();
   g_mutex_init(&l->lock);
+  if (cameras)
+    live_reload(l, cameras);
+  for (unsigned i = 0; s->uris && s->uris[i]; i++, l->fixed++)
+    g_ptr_array_add(l->cameras, renew(l, make_spec(l, s->uris[i])));
   l->context = g_main_context_new();
   l->loop = g_main_loop_new(l->context, FALSE);
   l->thread = g_thread_new("live", run, l);
@@ -142,6 +238,17 @@ static gboolean quit(gpointer loop) {
   return G_SOURCE_REMOVE;
 }
 
+/* All at once, as each takes its time. */
+static void stop_cameras(live *l) {
+  const gint64 until = g_get_monotonic_time() + STOP_SECONDS * G_USEC_PER_SEC;
+  for (guint i = 0; i < l->cameras->len; i++)
+    camera_stop(l->cameras->pdata[i]);
+  g_ptr_array_extend(l->leaving, l->cameras, (GCopyFunc)(void (*)(void))camera_ref, NULL);
+  for (guint i = 0; i < l->leaving->len; i++)
+    if (!camera_join(l->leaving->pdata[i], until))
+      fprintf(stderr, "resnet18-server: camera %s does not stop\n", camera_get_spec(l->leaving->pdata[i])->name);
+}
+
 void live_stop(live *l) {
   if (l == NULL || l->thread == NULL)
     return;
@@ -151,51 +258,65 @@ void live_stop(live *l) {
   g_source_unref(source);
   g_thread_join(l->thread);
   l->thread = NULL;
+  stop_cameras(l);
 }
 
 void live_free(live *l) {
   if (l == NULL)
     return;
   live_stop(l);
-  g_main_context_push_thread_default(l->context);
-  for (unsigned i = 0; i < l->count; i++)
-    camera_free(l->cameras[i]);
-  g_main_context_pop_thread_default(l->context);
+  g_ptr_array_free(l->cameras, TRUE);
+  g_ptr_array_free(l->leaving, TRUE);
   g_main_loop_unref(l->loop);
   g_main_context_unref(l->context);
   g_ptr_array_free(l->snapshots, TRUE);
   g_mutex_clear(&l->lock);
-  g_free(l->cameras);
   g_free(l);
 }
 
 /* ---- Requests ------------------------------------------------------------------------------------------ */
 
-static camera *camera_at(live *l, unsigned n) {
-  return n < l->count ? l->cameras[n] : NULL;
+/* A reference to each. */
+static GPtrArray *all_cameras(live *l) {
+  GPtrArray *all = g_ptr_array_new_with_free_func(unref_camera);
+  g_mutex_lock(&l->lock);
+  for (guint i = 0; i < l->cameras->len; i++)
+    g_ptr_array_add(all, camera_ref(l->cameras->pdata[i]));
+  g_mutex_unlock(&l->lock);
+  return all;
+}
+
+/* A reference; NULL if there is none. */
+static camera *camera_at(live *l, guint64 number) {
+  camera *found = NULL;
+  g_mutex_lock(&l->lock);
+  for (guint i = 0; i < l->cameras->len && found == NULL; i++)
+    if (camera_number(l->cameras->pdata[i]) == number)
+      found = camera_ref(l->cameras->pdata[i]);
+  g_mutex_unlock(&l->lock);
+  return found;
 }
 
 static void list(request *r) {
-  live *l = request_server(r)->live;
+  GPtrArray *all = all_cameras(request_server(r)->live);
   json_t *streams = json_array();
-  camera *c;
-  for (unsigned i = 0; (c = camera_at(l, i)); i++)
-    json_array_append_new(streams, camera_json(c));
+  for (guint i = 0; i < all->len; i++)
+    json_array_append_new(streams, camera_json(all->pdata[i]));
+  g_ptr_array_unref(all);
   request_reply_json(r, 200, json_pack("{s:o}", "streams", streams));
 }
 
-/* NULL after an answer. */
+/* A reference, or NULL after an answer. */
 static camera *find(request *r) {
   guint64 n = 0;
   const char *text = request_segment(r, 0);
-  camera *c = g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT, &n, NULL)
-                  ? camera_at(request_server(r)->live, (unsigned)n)
-                  : NULL;
+  const bool is_number = g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT, &n, NULL);
+  camera *c = is_number ? camera_at(request_server(r)->live, n) : NULL;
   if (c == NULL)
     request_fail(r, 404, "there is no camera '%.20s'", text);
   else if (!camera_plays(c)) {
     request_busy(r, "the camera has no picture now");
-    c = NULL;
+    g_clear_pointer(&c, camera_unref);
   }
   return c;
 }
@@ -220,6 +341,7 @@ static void take_snapshot(request *r) {
   g_mutex_unlock(&l->lock);
   if (ended) {
     reply_snapshot(s, NULL);
+    camera_unref(c);
     g_free(s);
   }
 }
@@ -275,6 +397,7 @@ static ssize_t read_frames(void *user, char *to, size_t room) {
 static void viewer_closed(void *user) {
   viewer *v = user;
   camera_unwatch(v->camera, &v->watcher);
+  camera_unref(v->camera);
   g_clear_pointer(&v->part, g_bytes_unref);
   g_free(v);
 }
@@ -288,8 +411,18 @@ static void stream(request *r) {
   *v = (viewer){.camera = c, .watcher = {frame_ready, v}};
   if (request_stream(r, "multipart/x-mixed-replace; boundary=" BOUNDARY, &source, v, &v->reply))
     camera_watch(c, &v->watcher);
-  else
+  else {
+    camera_unref(c);
     g_free(v);
+  }
+}
+
+/* ---- Metrics ------------------------------------------------------------------------------------------- */
+
+void live_append_metrics(live *l, GString *text) {
+  GPtrArray *all = all_cameras(l);
+  camera_metrics_append(all, text);
+  g_ptr_array_unref(all);
 }
 
 const route live_routes[] = {

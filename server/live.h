@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The live sources of the command line: their thread, their list, and their pictures over HTTP. */
+/* The live sources of the command line and the configuration file: their list, and their pictures over HTTP. */
 #ifndef RESNET18_SERVER_LIVE_H
 #define RESNET18_SERVER_LIVE_H
 
 #include "http.h"
+#include "settings.h"
 
 typedef struct live live;
 
-/* Their thread starts GStreamer and the pipelines; nothing waits for that. */
-live *live_new(const settings *s);
+/* Takes `cameras`, a list of camera_spec or NULL. A thread starts GStreamer and the cameras; nothing waits for that. */
+live *live_new(const settings *s, GPtrArray *cameras);
+/* Cameras of the configuration file that are as before go on untouched; those that are gone are stopped, those that are
+ * new or have changed are started. Takes `cameras`. From one thread. */
+void live_reload(live *l, GPtrArray *cameras);
+/* What is counted of the cameras; appended. */
+void live_append_metrics(live *l, GString *text);
 /* Before the end of the HTTP daemon, after its connections were drained. */
 void live_stop(live *l);
 void live_free(live *l);

@@ -2,6 +2,7 @@
 /* resnet18-server: start, signals, the end. */
 #include "decoder_child.h"
 #include "health.h"
+#include "reload.h"
 #include "routes.h"
 #include "server.h"
 #include "settings.h"
@@ -23,10 +24,12 @@ static void occupy_standard_streams(void) {
 }
 
 /* All threads inherit the mask; the main one waits for what it blocks. */
-static void block_signals(sigset_t *set) {
+static void block_signals(sigset_t *set, bool with_hangup) {
   sigemptyset(set);
   sigaddset(set, SIGTERM);
   sigaddset(set, SIGINT);
+  if (with_hangup)
+    sigaddset(set, SIGHUP);
   pthread_sigmask(SIG_BLOCK, set, NULL);
   signal(SIGPIPE, SIG_IGN);
 }
@@ -35,14 +38,16 @@ static void decoded(job *j, void *user) {
   classifier_push(((server *)user)->classifier, j);
 }
 
-static bool start(server *s) {
+static bool start(server *s, GPtrArray *cameras) {
   s->started = g_get_real_time();
   const unsigned threads = s->settings.threads ? (unsigned)s->settings.threads : resnet18_cpu_count();
   s->decoder = decoder_new(&s->settings, threads, decoded, s); /* they load while the model does */
   s->classifier = classifier_new(&s->settings);
-  if (s->classifier == NULL || !decoder_wait(s->decoder))
+  if (s->classifier == NULL || !decoder_wait(s->decoder)) {
+    g_clear_pointer(&cameras, g_ptr_array_unref);
     return false;
-  s->live = live_new(&s->settings);
+  }
+  s->live = live_new(&s->settings, cameras);
   s->http = http_new(&s->settings, route_tables, s);
   if (s->http == NULL)
     return false;
@@ -72,14 +77,25 @@ static void stop(server *s) {
   settings_clear(&s->settings);
 }
 
-static int serve(server *s) {
+/* The signal that ends the server. */
+static int await_end(server *s, const sigset_t *set, int argc, char **argv) {
+  for (;;) {
+    int number = 0;
+    if (sigwait(set, &number) != 0)
+      continue;
+    if (number != SIGHUP)
+      return number;
+    reload(s, argc, argv);
+  }
+}
+
+static int serve(server *s, GPtrArray *cameras, int argc, char **argv) {
   sigset_t set;
   int number = 0;
-  block_signals(&set);
-  const bool ok = start(s);
+  block_signals(&set, s->settings.config != NULL);
+  const bool ok = start(s, cameras);
   if (ok)
-    while (sigwait(&set, &number) != 0)
-      ;
+    number = await_end(s, &set, argc, argv);
   if (ok)
     fprintf(stderr, "resnet18-server: %s, finishing what was accepted\n",
             number == SIGTERM ? "asked to stop" : "interrupted");
@@ -89,20 +105,21 @@ static int serve(server *s) {
 
 int main(int argc, char **argv) {
   static server s;
+  GPtrArray *cameras;
   int status;
   occupy_standard_streams();
   setlocale(LC_CTYPE, "");
   if (argc > 1 && strcmp(argv[1], DECODER_ARGUMENT) == 0)
     return decoder_child_main(argc, argv);
   const bool health = argc > 1 && strcmp(argv[1], "health") == 0;
-  if (!settings_parse(&s.settings, argc - health, argv + health, &status)) {
-    settings_clear(&s.settings);
-    return status;
-  }
-  if (health) {
+  const bool good = settings_parse(&s.settings, &cameras, argc - health, argv + health, &status);
+  if (good && !health && !s.settings.check_config)
+    return serve(&s, cameras, argc, argv);
+  if (good && health)
     status = health_main(&s.settings);
-    settings_clear(&s.settings);
-    return status;
-  }
-  return serve(&s);
+  else if (good)
+    status = 0;
+  g_clear_pointer(&cameras, g_ptr_array_unref);
+  settings_clear(&s.settings);
+  return status;
 }

@@ -114,11 +114,11 @@ void metrics_decoder_ended(const char *why) {
 
 /* ---- Text ---------------------------------------------------------------------------------------------- */
 
-static void head(GString *text, const char *name, const char *type, const char *help) {
+void metrics_append_head(GString *text, const char *name, const char *type, const char *help) {
   g_string_append_printf(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void number(GString *text, double value) {
+void metrics_append_number(GString *text, double value) {
   char digits[G_ASCII_DTOSTR_BUF_SIZE];
   g_string_append(text, g_ascii_formatd(digits, sizeof digits, "%.15g", value));
   g_string_append_c(text, '\n');
@@ -126,9 +126,9 @@ static void number(GString *text, double value) {
 
 void metrics_append_one(GString *text, const char *name, const char *type, const char *help, const char *labels,
                         double value) {
-  head(text, name, type, help);
+  metrics_append_head(text, name, type, help);
   g_string_append_printf(text, labels ? "%s{%s} " : "%s ", name, labels);
-  number(text, value);
+  metrics_append_number(text, value);
 }
 
 /* `labels`: "" or such as `route="/classify",`. */
@@ -142,22 +142,22 @@ static void append_histogram(GString *text, const char *name, const char *labels
   }
   char *only = *labels ? g_strdup_printf("{%.*s}", (int)strlen(labels) - 1, labels) : g_strdup("");
   g_string_append_printf(text, "%s_sum%s ", name, only);
-  number(text, h->sum);
+  metrics_append_number(text, h->sum);
   g_string_append_printf(text, "%s_count%s %" G_GUINT64_FORMAT "\n", name, only, sum);
   g_free(only);
 }
 
 static void append_requests(GString *text) {
-  head(text, "resnet18_http_requests_total", "counter",
-       "Requests by route, method and status; status 0 was not answered.");
+  metrics_append_head(text, "resnet18_http_requests_total", "counter",
+                      "Requests by route, method and status; status 0 was not answered.");
   for (guint i = 0; requests && i < requests->len; i++) {
     const request_row *row = &g_array_index(requests, request_row, i);
     g_string_append_printf(
         text, "resnet18_http_requests_total{route=\"%s\",method=\"%s\",status=\"%u\"} %" G_GUINT64_FORMAT "\n",
         row->route, row->method, row->status, row->count);
   }
-  head(text, "resnet18_http_request_duration_seconds", "histogram",
-       "From a request's header to the end of its answer.");
+  metrics_append_head(text, "resnet18_http_request_duration_seconds", "histogram",
+                      "From a request's header to the end of its answer.");
   for (guint i = 0; times && i < times->len; i++) {
     const time_row *row = &g_array_index(times, time_row, i);
     char *labels = g_strdup_printf("route=\"%s\",", row->route);
@@ -167,7 +167,7 @@ static void append_requests(GString *text) {
 }
 
 static void append_times(GString *text, const char *name, const char *help, const histogram *h) {
-  head(text, name, "histogram", help);
+  metrics_append_head(text, name, "histogram", help);
   append_histogram(text, name, "", h);
 }
 
@@ -180,7 +180,7 @@ void metrics_append(GString *text) {
                &wait_times);
   metrics_append_one(text, "resnet18_pictures_total", "counter", "Pictures classified.", NULL, (double)pictures);
   metrics_append_one(text, "resnet18_forward_passes_total", "counter", "Forward passes.", NULL, (double)passes);
-  head(text, "resnet18_decoder_restarts_total", "counter", "Decoders that were replaced, by reason.");
+  metrics_append_head(text, "resnet18_decoder_restarts_total", "counter", "Decoders that were replaced, by reason.");
   for (size_t i = 0; i < G_N_ELEMENTS(reasons); i++)
     g_string_append_printf(text, "resnet18_decoder_restarts_total{reason=\"%s\"} %" G_GUINT64_FORMAT "\n", reasons[i],
                            ended[i]);

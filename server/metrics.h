@@ -20,4 +20,8 @@ void metrics_append(GString *text);
 void metrics_append_one(GString *text, const char *name, const char *type, const char *help, const char *labels,
                         double value);
 
+/* The lines HELP and TYPE; a number and the end of its line. */
+void metrics_append_head(GString *text, const char *name, const char *type, const char *help);
+void metrics_append_number(GString *text, double value);
+
 #endif

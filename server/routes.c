@@ -6,6 +6,7 @@
 #include "kserve.h"
 #include "metrics.h"
 #include "page.h"
+#include "reload.h"
 #include "server.h"
 
 #include <stdio.h>
@@ -78,6 +79,9 @@ static void show_metrics(request *r) {
   GString *text = g_string_new(NULL);
   append_state(text, request_server(r));
   metrics_append(text);
+  if (request_server(r)->settings.config)
+    reload_append_metrics(text);
+  live_append_metrics(request_server(r)->live, text);
   request_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", text->str, text->len);
   g_string_free(text, TRUE);
 }

@@ -2,6 +2,7 @@
 /* Reading and checking what can be set. */
 #include "settings.h"
 
+#include "config.h"
 #include "resnet18.h"
 
 #include <stdio.h>
@@ -41,40 +42,90 @@ static bool misuse(const char *format, ...) {
   return false;
 }
 
-/* ---- Ranges -------------------------------------------------------------------------------------------- */
+/* ---- All of them --------------------------------------------------------------------------------------- */
 
-typedef struct {
-  const char *name;
-  const int *value;
-  int least, most;
-} range;
+static const char *const precisions[] = {"auto", "fp32", "int8", NULL};
 
-static bool in_ranges(const settings *s) {
-  const range ranges[] = {
-      {"--port", &s->port, 0, 65535},
-      {"--threads", &s->threads, 0, 64},
-      {"--decoders", &s->decoders, 0, 64},
-      {"--batch", &s->batch, 1, RESNET18_MAX_BATCH},
-      {"--queue", &s->queue, 1, 4096},
-      {"--max-body", &s->max_body, 1024, 256 << 20},
-      {"--max-body-total", &s->max_body_total, 1024, 1 << 30},
-      {"--max-header", &s->max_header, 512, 64 << 10},
-      {"--connections", &s->connections, 1, 16384},
-      {"--per-address", &s->per_address, 1, 16384},
-      {"--streams", &s->streams, 0, 16384},
-      {"--idle-time", &s->idle_time, 100, 3600000},
-      {"--header-time", &s->header_time, 100, 600000},
-      {"--body-time", &s->body_time, 100, 600000},
-      {"--send-time", &s->send_time, 100, 600000},
-      {"--decode-time", &s->decode_time, 100, 600000},
-      {"--drain-time", &s->drain_time, 0, 600000},
-      {"--body-rate", &s->body_rate, 1, G_MAXINT},
-  };
-  for (size_t i = 0; i < G_N_ELEMENTS(ranges); i++)
-    if (*ranges[i].value < ranges[i].least || *ranges[i].value > ranges[i].most)
-      return misuse("%s must be %d to %d, not %d", ranges[i].name, ranges[i].least, ranges[i].most, *ranges[i].value);
-  if (!(s->max_megapixels >= 0.01 && s->max_megapixels <= 256))
-    return misuse("--max-megapixels must be 0.01 to 256, not %g", s->max_megapixels);
+#define AT(member) offsetof(settings, member)
+const setting settings_table[] = {
+    {.field = {.name = "bind", .kind = FIELD_STRING}, .offset = AT(bind)},
+    {.field = {.name = "port", .kind = FIELD_INTEGER, .least = 0, .most = 65535}, .offset = AT(port)},
+    {.field = {.name = "weights", .kind = FIELD_PATH}, .offset = AT(weights)},
+    {.field = {.name = "labels", .kind = FIELD_PATH}, .offset = AT(labels)},
+    {.field = {.name = "precision", .kind = FIELD_CHOICE, .choices = precisions}, .offset = AT(precision)},
+    {.field = {.name = "threads", .kind = FIELD_INTEGER, .least = 0, .most = 64}, .offset = AT(threads)},
+    {.field = {.name = "decoders", .kind = FIELD_INTEGER, .least = 0, .most = 64}, .offset = AT(decoders)},
+    {.field = {.name = "batch", .kind = FIELD_INTEGER, .least = 1, .most = RESNET18_MAX_BATCH}, .offset = AT(batch)},
+    {.field = {.name = "queue", .kind = FIELD_INTEGER, .least = 1, .most = 4096}, .offset = AT(queue)},
+    {.field = {.name = "token-file", .kind = FIELD_PATH}, .offset = AT(token_file)},
+    {.field = {.name = "tls-cert", .kind = FIELD_PATH}, .offset = AT(tls_cert)},
+    {.field = {.name = "tls-key", .kind = FIELD_PATH}, .offset = AT(tls_key)},
+    {.field = {.name = "loop", .kind = FIELD_BOOLEAN}, .offset = AT(loop)},
+    {.field = {.name = "verbose", .kind = FIELD_BOOLEAN}, .offset = AT(verbose)},
+    {.field = {.name = "max-body", .kind = FIELD_INTEGER, .least = 1024, .most = 256 << 20}, .offset = AT(max_body)},
+    {.field = {.name = "max-body-total", .kind = FIELD_INTEGER, .least = 1024, .most = 1 << 30},
+     .offset = AT(max_body_total)},
+    {.field = {.name = "max-header", .kind = FIELD_INTEGER, .least = 512, .most = 64 << 10}, .offset = AT(max_header)},
+    {.field = {.name = "max-megapixels", .kind = FIELD_NUMBER, .least = 0.01, .most = 256},
+     .offset = AT(max_megapixels)},
+    {.field = {.name = "connections", .kind = FIELD_INTEGER, .least = 1, .most = 16384}, .offset = AT(connections)},
+    {.field = {.name = "per-address", .kind = FIELD_INTEGER, .least = 1, .most = 16384}, .offset = AT(per_address)},
+    {.field = {.name = "streams", .kind = FIELD_INTEGER, .least = 0, .most = 16384}, .offset = AT(streams)},
+    {.field = {.name = "idle-time", .kind = FIELD_INTEGER, .least = 100, .most = 3600000}, .offset = AT(idle_time)},
+    {.field = {.name = "header-time", .kind = FIELD_INTEGER, .least = 100, .most = 600000}, .offset = AT(header_time)},
+    {.field = {.name = "body-time", .kind = FIELD_INTEGER, .least = 100, .most = 600000}, .offset = AT(body_time)},
+    {.field = {.name = "body-rate", .kind = FIELD_INTEGER, .least = 1, .most = G_MAXINT}, .offset = AT(body_rate)},
+    {.field = {.name = "send-time", .kind = FIELD_INTEGER, .least = 100, .most = 600000}, .offset = AT(send_time)},
+    {.field = {.name = "decode-time", .kind = FIELD_INTEGER, .least = 100, .most = 600000}, .offset = AT(decode_time)},
+    {.field = {.name = "drain-time", .kind = FIELD_INTEGER, .least = 0, .most = 600000}, .offset = AT(drain_time)},
+    {.field.name = NULL},
+};
+
+const setting *settings_find(const char *name) {
+  for (const setting *row = settings_table; row->field.name; row++)
+    if (strcmp(row->field.name, name) == 0)
+      return row;
+  return NULL;
+}
+
+static bool is_string(const setting *which) {
+  const field_kind kind = which->field.kind;
+  return kind == FIELD_STRING || kind == FIELD_PATH || kind == FIELD_CHOICE;
+}
+
+static void *place_of(settings *s, const setting *which) {
+  return (char *)s + which->offset;
+}
+
+void settings_set(settings *s, const setting *which, const toml_value *value, const char *path) {
+  void *place = place_of(s, which);
+  if (is_string(which)) {
+    g_free(*(char **)place);
+    *(char **)place = g_strdup(path ? path : value->string);
+  } else if (which->field.kind == FIELD_NUMBER) {
+    *(double *)place = value->kind == TOML_INTEGER ? (double)value->integer : value->number;
+  } else {
+    *(int *)place = which->field.kind == FIELD_BOOLEAN ? value->boolean : (int)value->integer;
+  }
+}
+
+bool settings_same(const settings *a, const settings *b, const setting *which) {
+  const void *x = (const char *)a + which->offset, *y = (const char *)b + which->offset;
+  if (is_string(which))
+    return g_strcmp0(*(char *const *)x, *(char *const *)y) == 0;
+  return memcmp(x, y, which->field.kind == FIELD_NUMBER ? sizeof(double) : sizeof(int)) == 0;
+}
+
+static bool in_ranges(settings *s) {
+  for (const setting *row = settings_table; row->field.name; row++) {
+    const field_rule *f = &row->field;
+    if (f->kind != FIELD_INTEGER && f->kind != FIELD_NUMBER)
+      continue;
+    const void *place = place_of(s, row);
+    const double value = f->kind == FIELD_NUMBER ? *(const double *)place : *(const int *)place;
+    if (!(value >= f->least && value <= f->most))
+      return misuse("--%s must be %.12g to %.12g, not %.12g", f->name, f->least, f->most, value);
+  }
   return true;
 }
 
@@ -95,8 +146,8 @@ static bool take_token(settings *s, const char *text, const char *where) {
   return true;
 }
 
-static bool read_token(settings *s, const char *path) {
-  const char *text = g_getenv("RESNET18_SERVER_TOKEN");
+static bool read_token(settings *s) {
+  const char *path = s->token_file, *text = g_getenv("RESNET18_SERVER_TOKEN");
   GError *error = NULL;
   char *data = NULL;
   if (path == NULL)
@@ -113,11 +164,10 @@ static bool read_token(settings *s, const char *path) {
 
 /* ---- The command line ---------------------------------------------------------------------------------- */
 
-static bool check(settings *s, const char *token_file) {
-  static const char *const precisions[] = {"auto", "fp32", "int8", NULL};
+static bool check(settings *s) {
   if (s->precision && !g_strv_contains(precisions, s->precision))
     return misuse("--precision must be auto, fp32 or int8, not '%s'", s->precision);
-  if (!in_ranges(s) || !read_token(s, token_file))
+  if (!in_ranges(s) || !read_token(s))
     return false;
   if (!s->tls_cert != !s->tls_key)
     return misuse("--tls-cert and --tls-key belong together");
@@ -136,12 +186,14 @@ static const char description[] =
     "  resnet18-server rtsp://camera.example/stream door.mp4\n"
     "  curl --data-binary @cat.jpg http://127.0.0.1:8080/classify\n";
 
-bool settings_parse(settings *s, int argc, char **argv, int *status) {
-  char *token_file = NULL;
+/* Sets what the command line says, and nothing else. */
+static bool parse_line(settings *s, int argc, char **argv, int *status) {
   gboolean version = FALSE;
   GError *error = NULL;
-  *s = defaults;
   const GOptionEntry entries[] = {
+      {"config", 'c', 0, G_OPTION_ARG_FILENAME, &s->config,
+       "Settings, models, targets and cameras: a TOML file, read again on SIGHUP", "FILE"},
+      {"check-config", 0, 0, G_OPTION_ARG_NONE, &s->check_config, "Check that file, start nothing", NULL},
       {"bind", 'b', 0, G_OPTION_ARG_STRING, &s->bind, "Address to listen on (default: 127.0.0.1)", "ADDRESS"},
       {"port", 'p', 0, G_OPTION_ARG_INT, &s->port, "Port to listen on, 0 = any free one (default: 8080)", "N"},
       {"weights", 'w', 0, G_OPTION_ARG_FILENAME, &s->weights,
@@ -155,7 +207,8 @@ bool settings_parse(settings *s, int argc, char **argv, int *status) {
       {"decoders", 0, 0, G_OPTION_ARG_INT, &s->decoders, "Processes that decode (default: as many as threads)", "N"},
       {"batch", 0, 0, G_OPTION_ARG_INT, &s->batch, "Waiting pictures in one forward pass (default: 1)", "N"},
       {"queue", 0, 0, G_OPTION_ARG_INT, &s->queue, "Pictures that may wait or be worked on (default: 32)", "N"},
-      {"token-file", 0, 0, G_OPTION_ARG_FILENAME, &token_file, "Ask clients for the bearer token in this file", "FILE"},
+      {"token-file", 0, 0, G_OPTION_ARG_FILENAME, &s->token_file, "Ask clients for the bearer token in this file",
+       "FILE"},
       {"tls-cert", 0, 0, G_OPTION_ARG_FILENAME, &s->tls_cert, "TLS certificate chain, PEM", "FILE"},
       {"tls-key", 0, 0, G_OPTION_ARG_FILENAME, &s->tls_key, "TLS key, PEM", "FILE"},
       {"loop", 0, 0, G_OPTION_ARG_NONE, &s->loop, "Play the files among the URIs over and over", NULL},
@@ -202,26 +255,89 @@ bool settings_parse(settings *s, int argc, char **argv, int *status) {
     printf("resnet18-server %s\n", resnet18_version());
     *status = DONE;
     ok = false;
-  } else {
-    ok = check(s, token_file);
   }
   g_clear_error(&error);
   g_free(rest);
   g_strfreev(words);
-  g_free(token_file);
   g_option_context_free(context);
-  if (s->bind == NULL)
-    s->bind = g_strdup("127.0.0.1");
   return ok;
 }
 
+/* What the command line says replaces what the file says. */
+static bool parse_over(settings *s, int argc, char **argv, int *status) {
+  settings line = settings_copy(s);
+  for (const setting *row = settings_table; row->field.name; row++)
+    if (is_string(row))
+      g_clear_pointer((char **)place_of(&line, row), g_free);
+  const bool ok = parse_line(&line, argc, argv, status);
+  for (const setting *row = settings_table; row->field.name; row++) {
+    char **given = place_of(&line, row), **there = place_of(s, row);
+    if (is_string(row) && *given == NULL)
+      *given = g_strdup(*there);
+  }
+  settings_clear(s);
+  *s = line;
+  return ok;
+}
+
+static bool read_config(settings *s, GPtrArray **cameras, int argc, char **argv, int *status) {
+  settings made = settings_default();
+  char *wrong = config_read(s->config, &made, cameras);
+  if (wrong)
+    fputs(wrong, stderr);
+  g_free(wrong);
+  settings_clear(s);
+  *s = made;
+  return *cameras && parse_over(s, argc, argv, status);
+}
+
+bool settings_parse(settings *s, GPtrArray **cameras, int argc, char **argv, int *status) {
+  *s = settings_default();
+  *cameras = NULL;
+  if (!parse_line(s, argc, argv, status))
+    return false;
+  if (s->config && !read_config(s, cameras, argc, argv, status))
+    return false;
+  if (!check(s))
+    return false;
+  if (s->bind == NULL)
+    s->bind = g_strdup("127.0.0.1");
+  return true;
+}
+
+/* ---- Making -------------------------------------------------------------------------------------------- */
+
+settings settings_default(void) {
+  return defaults;
+}
+
+settings settings_copy(const settings *s) {
+  settings copy = *s;
+  for (const setting *row = settings_table; row->field.name; row++) {
+    char **string = place_of(&copy, row);
+    if (is_string(row))
+      *string = g_strdup(*string);
+  }
+  copy.config = g_strdup(s->config);
+  copy.token = g_strdup(s->token);
+  copy.uris = g_strdupv(s->uris);
+  return copy;
+}
+
 void settings_clear(settings *s) {
-  g_free(s->bind);
-  g_free(s->weights);
-  g_free(s->labels);
-  g_free(s->precision);
-  g_free(s->token);
-  g_free(s->tls_cert);
-  g_free(s->tls_key);
-  g_strfreev(s->uris);
+  for (const setting *row = settings_table; row->field.name; row++)
+    if (is_string(row))
+      g_clear_pointer((char **)place_of(s, row), g_free);
+  g_clear_pointer(&s->config, g_free);
+  g_clear_pointer(&s->token, g_free);
+  g_clear_pointer(&s->uris, g_strfreev);
+}
+
+void settings_describe_engine(const settings *s, GArray *properties) {
+  if (s->weights)
+    spec_set(properties, "weights", s->weights);
+  if (s->labels)
+    spec_set(properties, "labels", s->labels);
+  if (s->precision)
+    spec_set(properties, "precision", s->precision);
 }

@@ -3,8 +3,11 @@
 #ifndef RESNET18_SERVER_SETTINGS_H
 #define RESNET18_SERVER_SETTINGS_H
 
+#include "field.h"
+
 #include <glib.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Times are in milliseconds, sizes in bytes. */
 typedef struct {
@@ -25,6 +28,9 @@ typedef struct {
   int idle_time, header_time, body_time, send_time, decode_time, drain_time;
   int body_rate; /* bytes a second that a body may add to body_time */
 
+  char *config;             /* the file's path, NULL = none */
+  gboolean check_config;    /* that is all that is to be done */
+  char *token_file;         /* path, NULL = none */
   char *token;              /* NULL = none asked for */
   char *tls_cert, *tls_key; /* paths, NULL = no TLS */
   gboolean verbose;
@@ -32,8 +38,27 @@ typedef struct {
   char **uris;   /* live sources, NULL-terminated */
 } settings;
 
-/* Reads the command line. False when the program is to end with *status: after --help, --version or a sentence. */
-bool settings_parse(settings *s, int argc, char **argv, int *status);
+/* What the command line calls --NAME and the configuration file NAME. */
+typedef struct {
+  field_rule field;
+  size_t offset; /* in settings: gboolean, int, double or char *, as the field's kind says */
+} setting;
+extern const setting settings_table[]; /* ends with a field without a name */
+/* NULL if there is none. */
+const setting *settings_find(const char *name);
+/* Takes a value that fits the field; `path`: the value of a path that the file's folder was put before. */
+void settings_set(settings *s, const setting *which, const toml_value *value, const char *path);
+bool settings_same(const settings *a, const settings *b, const setting *which);
+
+/* Before anything was read; to be cleared like all. */
+settings settings_default(void);
+settings settings_copy(const settings *s);
+/* Reads the command line, and the configuration file that it names, over which it goes; of that also the cameras
+ * (camera_spec). False when the program is to end with *status: after --help, --version or a sentence. */
+bool settings_parse(settings *s, GPtrArray **cameras, int argc, char **argv, int *status);
 void settings_clear(settings *s);
+
+/* The properties of resnet18classify that make its engine the server's. */
+void settings_describe_engine(const settings *s, GArray *properties);
 
 #endif

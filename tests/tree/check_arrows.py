@@ -13,9 +13,10 @@ ALLOWED = {"src": {"src"}, "gst": {"gst", "src"}, "media": {"media", "src"}, "to
            "server": {"server", "media", "src", "gst"}, "brokers": {"brokers", "gst"}}
 # All that a part above src/ may include from it. gst/resnet18meta.h is gst's own public header.
 PUBLIC = {"src/resnet18.h", "gst/resnet18meta.h"}
-# The results of the element, the command and the server are made by the same code.
+# The results of the element, the command and the server are made by the same code; where they
+# go to is checked by the server as the element does.
 RESULTS = {"gst/result.h", "gst/result_json.h", "gst/groups.h", "gst/cam_map.h"}
-SHARED = {"tools": RESULTS, "server": RESULTS, "brokers": {"gst/broker.h"}}
+SHARED = {"tools": RESULTS, "server": RESULTS | {"gst/address.h"}, "brokers": {"gst/broker.h"}}
 
 
 def resolve(name, included):

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The pipeline of a camera. */
+#include "camera_pipeline.h"
+
+#include <string.h>
+
+/* Frames a second and pixels of a side, for those who look. */
+enum { RATE = 10, SIDE = 960 };
+
+char *camera_pipeline_target_name(guint i) {
+  return g_strdup_printf("target-%u", i);
+}
+
+static void link_video(GstElement *source, GstPad *pad, gpointer user) {
+  GstElement *first = user;
+  GstPad *sink = gst_element_get_static_pad(first, "sink");
+  GstCaps *caps = gst_pad_get_current_caps(pad);
+  if (caps && g_str_has_prefix(gst_structure_get_name(gst_caps_get_structure(caps, 0)), "video/") &&
+      !gst_pad_is_linked(sink))
+    gst_pad_link(pad, sink);
+  gst_clear_caps(&caps);
+  gst_object_unref(sink);
+}
+
+static gboolean is_rtsp(GstElement *source) {
+  return g_object_class_find_property(G_OBJECT_GET_CLASS(source), "protocols") &&
+         g_object_class_find_property(G_OBJECT_GET_CLASS(source), "latency");
+}
+
+static void set_up_source(GstElement *decoder, GstElement *source, gpointer user) {
+  const camera_spec *spec = user;
+  if (!is_rtsp(source))
+    return;
+  if (spec->transport)
+    gst_util_set_object_arg(G_OBJECT(source), "protocols", spec->transport);
+  if (spec->latency >= 0)
+    g_object_set(source, "latency", (guint)spec->latency, NULL);
+}
+
+static void set_properties(GstElement *element, const GArray *properties) {
+  for (guint i = 0; i < properties->len; i++) {
+    const spec_property *p = &g_array_index(properties, spec_property, i);
+    const GParamSpec *kind = g_object_class_find_property(G_OBJECT_GET_CLASS(element), p->name);
+    if (kind && kind->value_type == G_TYPE_STRING)
+      g_object_set(element, p->name, p->value, NULL);
+    else
+      gst_util_set_object_arg(G_OBJECT(element), p->name, p->value);
+  }
+}
+
+static void configure(GstElement *pipeline, camera_spec *spec) {
+  GstElement *source = gst_bin_get_by_name(GST_BIN(pipeline), "source");
+  GstElement *first = gst_bin_get_by_name(GST_BIN(pipeline), "first");
+  GstElement *classify = gst_bin_get_by_name(GST_BIN(pipeline), "classify");
+  g_signal_connect(source, "pad-added", G_CALLBACK(link_video), first);
+  g_signal_connect(source, "source-setup", G_CALLBACK(set_up_source), spec);
+  g_object_set(source, "uri", spec->uri, NULL);
+  gst_util_set_object_arg(G_OBJECT(classify), "post-messages", "all");
+  set_properties(classify, spec->classify);
+  for (guint i = 0; i < spec->targets->len; i++) {
+    const spec_target *target = spec->targets->pdata[i];
+    char *name = camera_pipeline_target_name(i);
+    GstElement *publish = gst_bin_get_by_name(GST_BIN(pipeline), name);
+    set_properties(publish, target->properties);
+    gst_object_unref(publish);
+    g_free(name);
+  }
+  gst_object_unref(source);
+  gst_object_unref(first);
+  gst_object_unref(classify);
+}
+
+static char *describe(const camera_spec *spec) {
+  const bool pace = g_str_has_prefix(spec->uri, "file:") || g_str_has_prefix(spec->uri, "http");
+  GString *text = g_string_new(NULL);
+  g_string_printf(text,
+                  "uridecodebin name=source videoconvert name=first ! clocksync name=clock sync=%s ! "
+                  "resnet18classify name=classify ! ",
+                  pace ? "true" : "false");
+  for (guint i = 0; i < spec->targets->len; i++) {
+    char *name = camera_pipeline_target_name(i);
+    g_string_append_printf(text, "resnet18publish name=%s ! ", name);
+    g_free(name);
+  }
+  g_string_append_printf(text,
+                         "valve name=valve drop=true ! videorate max-rate=%d drop-only=true skip-to-first=true ! "
+                         "videoscale ! video/x-raw,width=[1,%d],height=[1,%d],pixel-aspect-ratio=1/1 ! videoconvert ! "
+                         "jpegenc quality=80 ! appsink name=sink sync=false async=false max-buffers=1 drop=true",
+                         RATE, SIDE, SIDE);
+  return g_string_free(text, FALSE);
+}
+
+GstElement *camera_pipeline_new(const camera_spec *spec, GError **error) {
+  char *text = describe(spec);
+  GstElement *pipeline = gst_parse_launch(text, error);
+  g_free(text);
+  if (*error) {
+    g_clear_pointer(&pipeline, gst_object_unref);
+    return NULL;
+  }
+  configure(pipeline, (camera_spec *)spec);
+  return pipeline;
+}

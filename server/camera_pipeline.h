@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The pipeline of a camera: decoded, classified, written to its targets, and encoded as JPEG while somebody looks. */
+#ifndef RESNET18_SERVER_CAMERA_PIPELINE_H
+#define RESNET18_SERVER_CAMERA_PIPELINE_H
+
+#include "spec.h"
+
+#include <gst/gst.h>
+
+/* Has elements named "classify", "valve" (open: drop=false), "sink" (an appsink of JPEGs) and, of target i, "target-i".
+ * NULL with *error on failure. */
+GstElement *camera_pipeline_new(const camera_spec *spec, GError **error);
+/* "target-0" and so on. Free with g_free. */
+char *camera_pipeline_target_name(guint i);
+
+#endif
