@@ -2,12 +2,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """resnet18 worker and submit against real NATS servers that this test starts: one of them, and a cluster of three whose
 workers and leaders are killed. RESNET18_LONG_TESTS=1: 20,000 pictures, 20 workers and 10 leaders killed; that run prints what
-it measured."""
-import base64, csv, hashlib, json, os, random, shutil, signal, socket, stat, subprocess, sys, tempfile, time, unittest, urllib.request
+it measured.
+
+Each process writes a log of its own and dies with this one. When the time for all of it is over, the states and the logs
+are printed, the processes are ended, and the test has failed."""
+import base64, csv, ctypes, faulthandler, hashlib, json, os, random, shutil, signal, socket, stat, subprocess, sys, tempfile
+import threading, time, unittest, urllib.request
 
 RESNET18, MEDIA = sys.argv[1:3]
 del sys.argv[1:3]
 LONG = bool(os.environ.get("RESNET18_LONG_TESTS"))
+SECONDS = 3600 if LONG else 240  # for everything
 PICTURES = {"chelsea.png": 282, "coffee.png": 967, "rocket.jpg": 812, "flower.jpg": 599, "china.jpg": 698}
 
 
@@ -31,6 +36,64 @@ def lines_of_part(output):
     return max(0, read(output + ".part").count(b"\n") - 1) if os.path.exists(output + ".part") else 0
 
 
+RUNNING = []  # the processes of the test that runs
+LIBC = ctypes.CDLL(None)
+
+
+class Process(subprocess.Popen):
+    """Its standard output and error go to a file, so that nobody waits for a reader and a writer that is gone."""
+
+    def __init__(self, folder, command, **keywords):
+        handle, self.log = tempfile.mkstemp(prefix=os.path.basename(command[0]) + "-", suffix=".log", dir=folder)
+        with os.fdopen(handle, "wb") as log:
+            # 1: PR_SET_PDEATHSIG
+            super().__init__(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                             preexec_fn=lambda: LIBC.prctl(1, signal.SIGKILL), **keywords)
+        RUNNING.append(self)
+
+    def said(self):
+        return read(self.log).decode(errors="replace")
+
+    def end(self, seconds=60):
+        """Waits for its end; returns what it said."""
+        self.wait(timeout=seconds)
+        RUNNING.remove(self)
+        return self.said()
+
+
+def end_all():
+    """What a failed test has left."""
+    while RUNNING:
+        p = RUNNING.pop()
+        p.kill()
+        p.wait(timeout=60)
+
+
+def state(p):
+    """What the kernel says that a process waits for, thread by thread."""
+    lines = []
+    for thread in sorted(os.listdir("/proc/%d/task" % p.pid)):
+        folder = "/proc/%d/task/%s/" % (p.pid, thread)
+        lines.append("  %s %s" % (read(folder + "stat").decode().rsplit(")", 1)[1].split()[0], " ".join(
+            read(folder + name).decode().strip() for name in ("comm", "wchan", "syscall"))))
+    return "\n".join(lines)
+
+
+def give_up():
+    faulthandler.dump_traceback(all_threads=True)
+    for p in list(RUNNING):
+        print("---- %d, status %s: %s" % (p.pid, p.poll(), " ".join(p.args)), file=sys.stderr)
+        try:
+            print(state(p), file=sys.stderr)
+        except OSError:
+            pass
+        print(p.said()[-3000:], file=sys.stderr)
+    for p in list(RUNNING):
+        p.kill()
+    print("%d s are over" % SECONDS, file=sys.stderr, flush=True)
+    os._exit(1)
+
+
 class Servers:
     """`count` nats-servers with JetStream; a cluster if there are several."""
 
@@ -51,16 +114,17 @@ class Servers:
         if self.count > 1:
             arguments += ["--cluster_name", "test", "--cluster", "nats://127.0.0.1:%d" % self.route[i], "--routes",
                           ",".join("nats://127.0.0.1:%d" % p for p in self.route)]
-        self.process[i] = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process[i] = Process(self.folder, arguments)
 
     def await_answer(self, i):
-        for _ in range(600):
+        limit = time.monotonic() + 60
+        while time.monotonic() < limit and self.process[i].poll() is None:
             try:
                 urllib.request.urlopen("http://127.0.0.1:%d/varz" % self.monitor[i], timeout=5).close()
                 return
             except OSError:
                 time.sleep(0.1)
-        raise AssertionError("nats-server %d does not answer" % i)
+        raise AssertionError("nats-server %d does not answer: %s" % (i, self.process[i].said()[-3000:]))
 
     def leader(self, stream):
         for port in self.monitor:
@@ -76,50 +140,14 @@ class Servers:
 
     def kill(self, i):
         self.process[i].kill()
-        self.process[i].wait()
-
-    def stop(self):
-        for p in self.process:
-            p.kill()
-            p.wait()
-
-
-STARTED = []
-
-
-def end_all():
-    """What a failed test has left."""
-    while STARTED:
-        p = STARTED.pop()
-        if p.poll() is None:
-            p.kill()
-        if p.stderr and not p.stderr.closed:
-            p.communicate()
-
-
-def worker(url, *options):
-    # int8 because it is quicker; the classes of these pictures are the same.
-    p = subprocess.Popen([RESNET18, "worker", "--nats", url, "--precision", "auto", *options], stderr=subprocess.PIPE,
-                         text=True)
-    STARTED.append(p)
-    for line in p.stderr:
-        if "ready" in line:
-            return p
-    raise AssertionError("the worker ended with status %s" % p.wait())
+        self.process[i].end()
 
 
 def stop(p):
     p.send_signal(signal.SIGTERM)
-    output = p.communicate(timeout=60)[1]
+    output = p.end()
     assert p.returncode == 0, output
     return output
-
-
-def submit(url, inputs, output, *options, **keywords):
-    p = subprocess.Popen([RESNET18, "submit", "--nats", url, inputs, "-o", output, *options], stderr=subprocess.PIPE,
-                         text=True, **keywords)
-    STARTED.append(p)
-    return p
 
 
 class Client:
@@ -175,9 +203,8 @@ class Base(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="resnet18-queue-")
         self.addCleanup(shutil.rmtree, self.folder)
-        self.nats = Servers(self.folder, self.servers)
-        self.addCleanup(self.nats.stop)
         self.addCleanup(end_all)
+        self.nats = Servers(self.folder, self.servers)
         self.output = os.path.join(self.folder, "out.jsonl")
 
     def list_of(self, lines):
@@ -190,12 +217,20 @@ class Base(unittest.TestCase):
         names = list(PICTURES)
         return self.list_of(os.path.join(MEDIA, names[i % len(names)]) for i in range(count))
 
-    def finish(self, process, seconds=300):
-        try:
-            _, errors = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
+    def worker(self, *options):
+        # int8 because it is quicker; the classes of these pictures are the same.
+        p = Process(self.folder, [RESNET18, "worker", "--nats", self.nats.url, "--precision", "auto", *options])
+        limit = time.monotonic() + 90
+        while "ready" not in p.said():
+            assert p.poll() is None and time.monotonic() < limit, "the worker is not ready: " + p.said()
+            time.sleep(0.02)
+        return p
+
+    def submit(self, inputs, output, *options):
+        return Process(self.folder, [RESNET18, "submit", "--nats", self.nats.url, inputs, "-o", output, *options])
+
+    def finish(self, process, seconds=200):
+        errors = process.end(seconds)
         self.assertEqual(process.returncode, 0, errors)
 
     def check_lines(self, count):
@@ -220,8 +255,8 @@ class One(Base):
             shutil.copy(os.path.join(MEDIA, name), inputs)
         with open(os.path.join(inputs, "broken.jpg"), "wb") as f:
             f.write(read(os.path.join(MEDIA, "rocket.jpg"))[:5000])
-        w = worker(self.nats.url, "--tries", "2")
-        self.finish(submit(self.nats.url, inputs, self.output))
+        w = self.worker("--tries", "2")
+        self.finish(self.submit(inputs, self.output))
         log = stop(w)
         with open(self.output) as f:
             video, broken, coffee = [json.loads(line) for line in f]
@@ -230,16 +265,16 @@ class One(Base):
         self.assertEqual(coffee["classes"][0]["label"], "espresso")
         self.assertIn("cut short", log)
         # What failed is kept as it was.
-        with urllib.request.urlopen("http://127.0.0.1:%d/jsz?streams=1" % self.nats.monitor[0]) as answer:
+        with urllib.request.urlopen("http://127.0.0.1:%d/jsz?streams=1" % self.nats.monitor[0], timeout=30) as answer:
             streams = {s["name"]: s["state"] for a in json.load(answer)["account_details"] for s in a["stream_detail"]}
         self.assertEqual(streams["resnet18_dead"]["messages"], 1)
         self.assertEqual(streams["resnet18"]["messages"], 0)
         self.assertEqual(streams["resnet18_results"]["messages"], 0)
 
     def test_a_table(self):
-        w = worker(self.nats.url)
+        w = self.worker()
         self.output = os.path.join(self.folder, "out.csv")
-        self.finish(submit(self.nats.url, self.list_of([os.path.join(MEDIA, "coffee.png"), "/nowhere/a, \"b\".png"]),
+        self.finish(self.submit(self.list_of([os.path.join(MEDIA, "coffee.png"), "/nowhere/a, \"b\".png"]),
                            self.output, "--paths"))
         stop(w)
         with open(self.output, newline="") as f:
@@ -256,10 +291,10 @@ class One(Base):
         coffee = read(os.path.join(MEDIA, "coffee.png"))
         put_object(client, "photos", "a cup/of coffee.png", coffee)
         put_object(client, "photos", "changed.png", coffee, digest=bytes(32))
-        w = worker(self.nats.url, "--tries", "1")
+        w = self.worker("--tries", "1")
         names = ["object:photos/a cup/of coffee.png", "object:photos/changed.png", "object:photos/missing.png",
                  "object:photos", "object:a.b*/c"]
-        self.finish(submit(self.nats.url, self.list_of(names), self.output))
+        self.finish(self.submit(self.list_of(names), self.output))
         stop(w)
         with open(self.output) as f:
             good, *bad = [json.loads(line) for line in f]
@@ -273,8 +308,8 @@ class One(Base):
         inputs = self.pictures(1)
         for output, words in (("/dev/null", "it is not a regular file"), (self.folder, "it is a directory"),
                               (inputs, "it is the list itself"), ("/nowhere/out.jsonl", "No such file")):
-            process = submit(self.nats.url, inputs, output)
-            _, errors = process.communicate(timeout=60)
+            process = self.submit(inputs, output)
+            errors = process.end()
             self.assertEqual(process.returncode, 1, output)
             self.assertIn(words, errors)
         self.assertFalse(os.path.exists("/dev/null.part"))
@@ -283,8 +318,8 @@ class One(Base):
         real, self.output = os.path.join(self.folder, "real.jsonl"), os.path.join(self.folder, "link.jsonl")
         open(real, "w").close()
         os.symlink(real, self.output)
-        w = worker(self.nats.url)
-        self.finish(submit(self.nats.url, inputs, self.output))
+        w = self.worker()
+        self.finish(self.submit(inputs, self.output))
         stop(w)
         self.assertTrue(os.path.islink(self.output))
         self.check_lines(1)
@@ -292,45 +327,45 @@ class One(Base):
     def test_interrupted_it_goes_on(self):
         count = 60
         inputs = self.pictures(count)
-        w = worker(self.nats.url)
+        w = self.worker()
         for signal_number in (signal.SIGKILL, signal.SIGTERM):
-            first = submit(self.nats.url, inputs, self.output, "--window", "8")
+            first = self.submit(inputs, self.output, "--window", "8")
             for _ in range(600):
                 time.sleep(0.05)
                 if lines_of_part(self.output) > 5:
                     break
             first.send_signal(signal_number)
-            first.communicate(timeout=60)
+            first.end()
             self.assertNotEqual(first.returncode, 0)
         self.assertFalse(os.path.exists(self.output))
         # The last line of a crash may be cut short.
         with open(self.output + ".part", "a") as f:
             f.write("7\t{\"input\":")
-        self.finish(submit(self.nats.url, inputs, self.output))
+        self.finish(self.submit(inputs, self.output))
         stop(w)
         self.check_lines(count)
 
     def test_other_inputs_are_refused(self):
         inputs = self.pictures(3)
-        first = submit(self.nats.url, inputs, self.output)
+        first = self.submit(inputs, self.output)
         for _ in range(600):
             time.sleep(0.05)
             if os.path.exists(self.output + ".part") and os.path.getsize(self.output + ".part"):
                 break
         first.terminate()
-        first.communicate(timeout=60)
+        first.end()
         self.pictures(4)
-        again = submit(self.nats.url, inputs, self.output)
-        _, errors = again.communicate(timeout=60)
+        again = self.submit(inputs, self.output)
+        errors = again.end()
         self.assertEqual(again.returncode, 1)
         self.assertIn("belongs to other inputs", errors)
 
     def test_a_name_that_is_none_and_a_server_that_is_none(self):
         for arguments, words in ((["--stream", "a.b"], "letters, digits"), (["--nats", "nats://127.0.0.1:1"], "127.0.0.1:1")):
-            r = subprocess.run([RESNET18, "worker", "--nats", self.nats.url, *arguments], stderr=subprocess.PIPE, text=True,
-                               timeout=60)
-            self.assertEqual(r.returncode, 1)
-            self.assertIn(words, r.stderr)
+            process = Process(self.folder, [RESNET18, "worker", "--nats", self.nats.url, *arguments])
+            errors = process.end()
+            self.assertEqual(process.returncode, 1)
+            self.assertIn(words, errors)
 
 
 class Cluster(Base):
@@ -340,8 +375,8 @@ class Cluster(Base):
         count, worker_kills, leader_kills = (20000, 20, 10) if LONG else (400, 3, 2)
         chance = random.Random(18)
         inputs = self.pictures(count)
-        workers = [worker(self.nats.url) for _ in range(2)]
-        process = submit(self.nats.url, inputs, self.output)
+        workers = [self.worker() for _ in range(2)]
+        process = self.submit(inputs, self.output)
         start = time.monotonic()
         deeds = ["worker"] * worker_kills + ["leader"] * leader_kills
         chance.shuffle(deeds)
@@ -357,8 +392,8 @@ class Cluster(Base):
             if deed == "worker":
                 at = chance.randrange(len(workers))
                 workers[at].kill()
-                workers[at].communicate()
-                workers[at] = worker(self.nats.url)
+                workers[at].end()
+                workers[at] = self.worker()
             else:
                 stream = chance.choice(["resnet18", "resnet18_results"])
                 leader = self.nats.leader(stream)
@@ -367,7 +402,7 @@ class Cluster(Base):
                     time.sleep(2)
                     self.nats.start(leader)
                     self.nats.await_answer(leader)
-        self.finish(process, 3600 if LONG else 300)
+        self.finish(process, 3000 if LONG else 200)
         seconds = time.monotonic() - start
         for w in workers:
             stop(w)
@@ -380,4 +415,7 @@ if __name__ == "__main__":
     if not shutil.which("nats-server"):
         print("nats-server is not installed")
         sys.exit(77)
+    clock = threading.Timer(SECONDS, give_up)
+    clock.daemon = True
+    clock.start()
     unittest.main(verbosity=2)
