@@ -2,6 +2,9 @@
 /* The weights, labels and calibration in the library itself: whole files, from a page boundary on, in a read-only section. An object
  * of its own, so that a static link without a model does without them. */
 #include R18_BUILTIN_FILES
+#ifdef __CET__
+#include <cet.h> /* the note that this object does not stand in the way of -fcf-protection */
+#endif
 
 .macro begin name
   .balign 4096
