@@ -3,6 +3,7 @@
  * sent. */
 #include "decoder_child.h"
 
+#include "priority.h"
 #include "sandbox.h"
 #include "still.h"
 
@@ -121,7 +122,10 @@ int decoder_child_main(int argc, char **argv) {
   c.size = (size_t)strtoull(argv[2], NULL, 10);
   c.seconds = atoi(argv[3]);
   prctl(PR_SET_NAME, "decoder");
-  if (c.size <= DECODER_PICTURE || !load(&c) || !sandbox_enter((size_t)strtoull(argv[4], NULL, 10)))
+  if (c.size <= DECODER_PICTURE || !load(&c))
+    return 1;
+  priority_patient();
+  if (!sandbox_enter((size_t)strtoull(argv[4], NULL, 10)))
     return 1;
   return send_reply(&ready) ? serve(&c) : 0;
 }

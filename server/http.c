@@ -7,9 +7,11 @@
 #include "body.h"
 #include "listen.h"
 #include "metrics.h"
+#include "priority.h"
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +20,19 @@
 #include <unistd.h>
 
 enum { SEGMENTS = 4, POOL = 64 << 10, TICK = 250, LINGER = 4, RETRY_AFTER = 1 };
+/* Connections beyond the limits that are told so, in all and from one address, and the time for their header. Whoever
+ * asks for the server's health is among them. GRACE: nobody has to make room sooner. */
+enum { BEYOND = 32, BEYOND_ADDRESS = 16, BEYOND_TIME = 2000, GRACE = 250 };
 
 /* One connection. */
 typedef struct peer {
   struct peer *next, *before;
   int socket;
+  struct in6_addr address;
   gint64 deadline; /* monotonic, in microseconds; 0 = none */
+  gint64 begun;    /* likewise */
+  bool busy;       /* a request's header has come */
+  unsigned beyond; /* status that says which limit it is beyond, or 0 */
 } peer;
 
 struct http {
@@ -39,7 +48,7 @@ struct http {
   GCond changed;
   peer *links;
   unsigned connections, requests, streams;
-  uint64_t cut;
+  uint64_t cut, evicted;
   GPtrArray *replies; /* stream_reply */
   bool draining, ending;
 };
@@ -53,9 +62,11 @@ struct request {
   const route *route;
   char *segments[SEGMENTS];
   char *method, *url; /* for the log */
+  bool wants_host;    /* HTTP/1.1 */
   body body;
   gint64 begun;
   bool received;    /* all of it */
+  bool endless;     /* nothing says where the body ends */
   unsigned refused; /* status of an answer that was found before the body had come, or 0 */
   char *reason, *allow;
   GMutex lock; /* of what follows */
@@ -90,12 +101,64 @@ static void set_deadline(http *h, peer *l, gint64 deadline) {
   g_mutex_unlock(&h->lock);
 }
 
+/* IPv4 as its part of IPv6. */
+static struct in6_addr address_of(struct MHD_Connection *connection) {
+  const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  struct in6_addr address = IN6ADDR_ANY_INIT;
+  if (info && info->client_addr && info->client_addr->sa_family == AF_INET6) {
+    address = ((const struct sockaddr_in6 *)info->client_addr)->sin6_addr;
+  } else if (info && info->client_addr && info->client_addr->sa_family == AF_INET) {
+    address.s6_addr[10] = address.s6_addr[11] = 0xff;
+    memcpy(address.s6_addr + 12, &((const struct sockaddr_in *)info->client_addr)->sin_addr, 4);
+  }
+  return address;
+}
+
+static void cut(peer *l) {
+  shutdown(l->socket, SHUT_RDWR);
+  l->deadline = 0;
+  l->busy = true; /* not to be found again */
+}
+
+/* The list begins with the newest. Those beyond the limit are spared, so that they can be told, until they are many. */
+static peer *oldest_idle(http *h) {
+  const gint64 before = after(-GRACE);
+  peer *found = NULL;
+  unsigned beyond = 0;
+  for (peer *l = h->links; l; l = l->next) {
+    beyond += l->beyond != 0;
+    if (!l->busy && l->begun < before && l->socket >= 0 && (l->beyond == 0 || beyond > BEYOND / 2))
+      found = l;
+  }
+  return found;
+}
+
+/* Which limit a new connection is beyond. One that does nothing makes room for it. */
+static unsigned limit_of(http *h, const peer *new) {
+  int same = 1;
+  for (const peer *l = h->links; l; l = l->next)
+    same += memcmp(&l->address, &new->address, sizeof l->address) == 0;
+  if (same > h->settings->per_address)
+    return MHD_HTTP_TOO_MANY_REQUESTS;
+  if (h->connections < (unsigned)h->settings->connections)
+    return 0;
+  peer *idle = oldest_idle(h);
+  if (idle == NULL)
+    return MHD_HTTP_SERVICE_UNAVAILABLE;
+  cut(idle);
+  h->evicted++;
+  return idle->beyond;
+}
+
 static void connection_started(http *h, struct MHD_Connection *connection, void **context) {
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
   peer *l = g_new0(peer, 1);
   l->socket = info ? info->connect_fd : -1;
-  l->deadline = after(h->settings->header_time);
+  l->address = address_of(connection);
+  l->begun = after(0);
   g_mutex_lock(&h->lock);
+  l->beyond = limit_of(h, l);
+  l->deadline = after(l->beyond ? MIN(BEYOND_TIME, h->settings->header_time) : h->settings->header_time);
   l->next = h->links;
   if (l->next)
     l->next->before = l;
@@ -125,6 +188,10 @@ static void connection_closed(http *h, void **context) {
 
 static void notify_connection(void *user, struct MHD_Connection *connection, void **context,
                               enum MHD_ConnectionNotificationCode code) {
+  static _Thread_local bool brisk;
+  if (!brisk) /* the daemon's thread has no other beginning that can be got at */
+    priority_brisk();
+  brisk = true;
   if (code == MHD_CONNECTION_NOTIFY_STARTED)
     connection_started(user, connection, context);
   else
@@ -135,8 +202,7 @@ static void cut_late(http *h) {
   const gint64 now = g_get_monotonic_time();
   for (peer *l = h->links; l; l = l->next)
     if (l->deadline && l->deadline < now && l->socket >= 0) {
-      shutdown(l->socket, SHUT_RDWR);
-      l->deadline = 0;
+      cut(l);
       h->cut++;
     }
 }
@@ -261,16 +327,53 @@ static gint64 announced(request *r) {
   return text ? (gint64)g_ascii_strtoull(text, NULL, 10) : -1;
 }
 
+typedef struct {
+  unsigned lengths, hosts, spaces;
+} field_counts;
+
+/* What libmicrohttpd lets pass, and others may understand in another way. */
+static enum MHD_Result check_field(void *user, enum MHD_ValueKind kind, const char *name, const char *value) {
+  field_counts *n = user;
+  n->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+  n->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
+  n->spaces += *name == '\0' || strpbrk(name, " \t") != NULL;
+  return MHD_YES;
+}
+
+static const char *malformed(request *r) {
+  field_counts n = {0};
+  MHD_get_connection_values(r->connection, MHD_HEADER_KIND, check_field, &n);
+  if (n.spaces)
+    return "a header field's name has a space in it";
+  if (n.hosts > 1 || (n.hosts == 0 && r->wants_host))
+    return "HTTP/1.1 needs the header Host, once";
+  if (n.lengths > 1)
+    return "Content-Length is given more than once";
+  const char *coding = request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+  if (coding && n.lengths)
+    return "both Content-Length and Transfer-Encoding are given";
+  if (coding && strcasecmp(coding, "chunked") != 0) {
+    r->endless = true;
+    return "the only Transfer-Encoding that is read is chunked";
+  }
+  return NULL;
+}
+
 static void check(request *r) {
   const settings *s = r->http->settings;
+  const char *wrong;
   const union MHD_ConnectionInfo *header =
       MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
   find_route(r);
-  if (header && header->header_size > (size_t)s->max_header)
+  if (r->link->beyond && !(r->route && (r->route->flags & ROUTE_ALWAYS)))
+    refuse(r, r->link->beyond,
+           g_strdup(r->link->beyond == MHD_HTTP_TOO_MANY_REQUESTS ? "there are too many connections from this address"
+                                                                  : "there are too many connections"));
+  else if (header && header->header_size > (size_t)s->max_header)
     refuse(r, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
            g_strdup_printf("the header is larger than %d bytes", s->max_header));
-  else if (request_header(r, MHD_HTTP_HEADER_TRANSFER_ENCODING) && request_header(r, MHD_HTTP_HEADER_CONTENT_LENGTH))
-    refuse(r, MHD_HTTP_BAD_REQUEST, g_strdup("both Content-Length and Transfer-Encoding are given"));
+  else if ((wrong = malformed(r)))
+    refuse(r, MHD_HTTP_BAD_REQUEST, g_strdup(wrong));
   else if (r->route && !has_token(r))
     refuse(r, MHD_HTTP_UNAUTHORIZED, g_strdup("this needs the header 'Authorization: Bearer' with the right token"));
   else if (r->route && announced(r) > s->max_body)
@@ -352,9 +455,13 @@ void request_fail(request *r, unsigned status, const char *format, ...) {
   g_free(text);
 }
 
-void request_busy(request *r, const char *sentence) {
+static void fail_for_now(request *r, unsigned status, const char *sentence) {
   request_add_header(r, MHD_HTTP_HEADER_RETRY_AFTER, G_STRINGIFY(1));
-  fail(r, MHD_HTTP_SERVICE_UNAVAILABLE, sentence);
+  fail(r, status, sentence);
+}
+
+void request_busy(request *r, const char *sentence) {
+  fail_for_now(r, MHD_HTTP_SERVICE_UNAVAILABLE, sentence);
 }
 
 /* ---- Streams ------------------------------------------------------------------------------------------- */
@@ -432,7 +539,8 @@ bool request_stream(request *r, const char *type, const stream_source *source, v
 
 /* ---- Life of a request --------------------------------------------------------------------------------- */
 
-static request *request_new(http *h, struct MHD_Connection *connection, const char *url, const char *method) {
+static request *request_new(http *h, struct MHD_Connection *connection, const char *url, const char *method,
+                            const char *version) {
   const union MHD_ConnectionInfo *context = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
   request *r = g_new0(request, 1);
   r->http = h;
@@ -440,11 +548,13 @@ static request *request_new(http *h, struct MHD_Connection *connection, const ch
   r->link = context->socket_context;
   r->method = g_strdup(method);
   r->url = g_strdup(url);
+  r->wants_host = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
   r->begun = g_get_monotonic_time();
   g_mutex_init(&r->lock);
   body_init(&r->body, &h->budget, (size_t)h->settings->max_body);
   g_mutex_lock(&h->lock);
   h->requests++;
+  r->link->busy = true;
   r->link->deadline = after(h->settings->body_time);
   g_mutex_unlock(&h->lock);
   return r;
@@ -473,8 +583,8 @@ static void refuse_now(request *r) {
     request_add_header(r, MHD_HTTP_HEADER_ALLOW, r->allow);
   if (r->refused == MHD_HTTP_UNAUTHORIZED)
     request_add_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-  if (r->refused == MHD_HTTP_SERVICE_UNAVAILABLE)
-    request_busy(r, r->reason);
+  if (r->refused == MHD_HTTP_SERVICE_UNAVAILABLE || r->refused == MHD_HTTP_TOO_MANY_REQUESTS)
+    fail_for_now(r, r->refused, r->reason);
   else
     fail(r, r->refused, r->reason);
 }
@@ -487,7 +597,7 @@ static enum MHD_Result send_answer(request *r) {
   g_mutex_unlock(&h->lock);
   if (r->response == NULL)
     return MHD_NO;
-  if (draining || !r->received)
+  if (draining || !r->received || r->link->beyond)
     MHD_add_response_header(r->response, MHD_HTTP_HEADER_CONNECTION, "close");
   r->stage = SENT;
   return MHD_queue_response(r->connection, r->status, r->response);
@@ -522,7 +632,7 @@ static enum MHD_Result handle(request *r) {
 static enum MHD_Result begin(request *r) {
   const char *expect = request_header(r, MHD_HTTP_HEADER_EXPECT);
   check(r);
-  if (!r->refused || !(expect || announced(r) > (gint64)LINGER * r->http->settings->max_body))
+  if (!r->refused || !(expect || r->endless || announced(r) > (gint64)LINGER * r->http->settings->max_body))
     return MHD_YES;
   refuse_now(r);
   return send_answer(r);
@@ -546,7 +656,7 @@ static enum MHD_Result serve(void *user, struct MHD_Connection *connection, cons
                              const char *version, const char *data, size_t *size, void **state) {
   request *r = *state;
   if (r == NULL) {
-    *state = r = request_new(user, connection, url, method);
+    *state = r = request_new(user, connection, url, method, version);
     return begin(r);
   }
   if (*size) {
@@ -572,6 +682,7 @@ static void completed(void *user, struct MHD_Connection *connection, void **stat
     fprintf(stderr, "resnet18-server: %s %s %u %.1f ms\n", r->method, r->url, r->status, seconds * 1e3);
   g_mutex_lock(&h->lock);
   r->link->deadline = after(h->settings->idle_time);
+  r->link->busy = false;
   h->requests--;
   g_cond_broadcast(&h->changed);
   g_mutex_unlock(&h->lock);
@@ -636,6 +747,20 @@ static void ignore(void *user, const char *format, va_list arguments) {
     vfprintf(stderr, format, arguments);
 }
 
+/* A path or a name cannot go on behind %00, so that it stays what it is. */
+static size_t unescape(void *user, struct MHD_Connection *connection, char *text) {
+  char *to = text;
+  for (const char *from = text; *from;) {
+    const int high = *from == '%' ? g_ascii_xdigit_value(from[1]) : -1;
+    const int low = high >= 0 ? g_ascii_xdigit_value(from[2]) : -1;
+    const bool code = low >= 0 && (high || low);
+    *to++ = code ? (char)(high << 4 | low) : *from;
+    from += code ? 3 : 1;
+  }
+  *to = '\0';
+  return (size_t)(to - text);
+}
+
 static bool read_tls(http *h) {
   GError *error = NULL;
   if (h->settings->tls_cert == NULL)
@@ -658,13 +783,13 @@ static bool start(http *h, int listener) {
   };
   const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
   const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
-  h->daemon =
-      MHD_start_daemon(flags | (h->cert ? MHD_USE_TLS : 0), 0, NULL, NULL, serve, h, MHD_OPTION_EXTERNAL_LOGGER, ignore,
-                       h, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL,
-                       MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-                       (unsigned)s->per_address, MHD_OPTION_NOTIFY_COMPLETED, completed, h,
-                       MHD_OPTION_NOTIFY_CONNECTION, notify_connection, h, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-                       MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, h->cert ? tls : none, MHD_OPTION_END);
+  h->daemon = MHD_start_daemon(
+      flags | (h->cert ? MHD_USE_TLS : 0), 0, NULL, NULL, serve, h, MHD_OPTION_EXTERNAL_LOGGER, ignore, h,
+      MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL, MHD_OPTION_CONNECTION_LIMIT,
+      (unsigned)s->connections + BEYOND, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)s->per_address + BEYOND_ADDRESS,
+      MHD_OPTION_NOTIFY_COMPLETED, completed, h, MHD_OPTION_NOTIFY_CONNECTION, notify_connection, h,
+      MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_UNESCAPE_CALLBACK, unescape, h, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+      MHD_OPTION_ARRAY, h->cert ? tls : none, MHD_OPTION_END);
   return h->daemon != NULL;
 }
 
@@ -735,7 +860,8 @@ http_numbers http_count(http *h) {
                           .requests = h->requests,
                           .streams = h->streams,
                           .body_bytes = __atomic_load_n(&h->budget.used, __ATOMIC_RELAXED),
-                          .cut = h->cut};
+                          .cut = h->cut,
+                          .evicted = h->evicted};
   g_mutex_unlock(&h->lock);
   return n;
 }

@@ -21,6 +21,7 @@ struct server;
 enum {
   ROUTE_OPEN = 1,      /* needs no token */
   ROUTE_ANY_QUERY = 2, /* takes any parameters */
+  ROUTE_ALWAYS = 4,    /* answered on connections beyond the limits, too */
 };
 
 typedef struct {
@@ -88,7 +89,8 @@ void http_free(http *h);
 typedef struct {
   unsigned connections, requests, streams;
   size_t body_bytes;
-  uint64_t cut; /* connections that were cut for being too slow */
+  uint64_t cut;     /* connections that were cut for being too slow */
+  uint64_t evicted; /* ... for doing nothing while another one wanted in */
 } http_numbers;
 http_numbers http_count(http *h);
 

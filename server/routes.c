@@ -66,6 +66,8 @@ static void append_state(GString *text, server *s) {
        (double)n.body_bytes},
       {"resnet18_http_slow_connections_total", "counter", "Connections that were cut for being too slow.", NULL,
        (double)n.cut},
+      {"resnet18_http_evicted_connections_total", "counter", "Idle connections that were cut to let others in.", NULL,
+       (double)n.evicted},
       {"resnet18_process_resident_memory_bytes", "gauge", "Resident memory without the decoders.", NULL,
        resident_bytes()},
       {"resnet18_process_start_time_seconds", "gauge", "Start, in seconds since 1970.", NULL, (double)s->started / 1e6},
@@ -90,8 +92,8 @@ static void show_metrics(request *r) {
 
 static const route core_routes[] = {
     {"POST", "/classify", classify_handle, 0, "top_k threshold cam cam_class groups"},
-    {"GET", "/v2/health/live", health_live, ROUTE_OPEN, NULL},
-    {"GET", "/v2/health/ready", health_ready, ROUTE_OPEN, NULL},
+    {"GET", "/v2/health/live", health_live, ROUTE_OPEN | ROUTE_ALWAYS, NULL},
+    {"GET", "/v2/health/ready", health_ready, ROUTE_OPEN | ROUTE_ALWAYS, NULL},
     {"GET", "/metrics", show_metrics, 0, NULL},
     {NULL},
 };

@@ -265,13 +265,28 @@ def compare(o, requests):
             service.stop()
 
 
+def slope(points):
+    """MB an hour, by least squares over (seconds, MB)"""
+    t, m = (statistics.fmean(p[i] for p in points) for i in (0, 1))
+    spread = sum((p[0] - t) ** 2 for p in points)
+    return 3600 * sum((p[0] - t) * (p[1] - m) for p in points) / spread if spread else 0.0
+
+
 def overload(o, requests):
     service = ours(o)
     begun = time.monotonic()
     load = Load(service.port, requests, o.clients, 0.02)
+    everything, sizes = [], []
     while time.monotonic() - begun < o.seconds:
-        show("overload", summary(*load.run(min(10, o.seconds), keep=True)))
-        print("    resident %.1f MB, proportional %.1f MB" % memory(service.process.pid), flush=True)
+        answers, took = load.run(min(10, o.seconds), keep=True)
+        everything += answers
+        show("overload", summary(answers, took))
+        sizes.append((time.monotonic() - begun, *memory(service.process.pid)))
+        print("    resident %.1f MB, proportional %.1f MB" % sizes[-1][1:], flush=True)
+    show("all of it", summary(everything, time.monotonic() - begun))
+    later = sizes[len(sizes) // 3:]
+    print(f"resident {min(s[1] for s in sizes):.1f} to {max(s[1] for s in sizes):.1f} MB; after the first third: "
+          f"resident {slope([(s[0], s[1]) for s in later]):+.1f}, proportional {slope([(s[0], s[2]) for s in later]):+.1f} MB an hour")
     service.stop()
 
 

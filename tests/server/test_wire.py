@@ -4,6 +4,7 @@
     test_wire.py SERVER
 
 Times are those of the server's options, made short; nothing here is measured but that a thing happens."""
+import json
 import os
 import signal
 import ssl
@@ -41,27 +42,59 @@ def slow_and_lying_clients_are_cut():
         equal(server.classify(PNG).status, 200, "the server after that")
 
 
-def what_is_not_http():
-    cases = [b"\0" * 100 + b"\r\n\r\n", b"GET\r\n\r\n", b"\xff\xfe\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
-             b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-             b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(20000)) + b"\r\n",
-             b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20000 + b"\r\n\r\n",
-             b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-             b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
-             b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n\r\n",
-             b"POST /classify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
-             b"POST /classify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n",
-             b"POST /classify HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"]
+def refused_wholly(server, case):
+    """What comes back for these bytes until the connection is closed."""
+    with server.connect() as client:
+        try:
+            client.send(case)
+        except ConnectionError:
+            pass
+        return client.closed()
+
+
+def http_that_is_wrong_is_told_so_in_json():
+    get, post = b"GET /metrics HTTP/1.1\r\n", b"POST /classify HTTP/1.1\r\nHost: x\r\n"
+    host, end = b"Host: x\r\n", b"\r\n"
+    chunked, length = b"Transfer-Encoding: chunked\r\n", b"Content-Length: 5\r\n"
+    cases = [(400, get + end, "Host"), (400, get + host + host + end, "Host"),
+             (400, post + length + b"Content-Length: 6\r\n\r\nabcde", "more than once"),
+             (400, post + b"Content-Length : 5\r\n\r\n", "space"),
+             (400, post + chunked + length + b"\r\n0\r\n\r\n", "both"),
+             (400, post + b"Transfer-Encoding: gzip\r\n\r\n", "chunked"),
+             (400, b"GET /metrics?%00 HTTP/1.1\r\nHost: x\r\n\r\n", "parameter '%00'"),
+             (404, b"GET /metrics%00 HTTP/1.1\r\nHost: x\r\n\r\n", "nothing at /metrics%00"),
+             (404, b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n", "nothing"), (404, b"GET /nothing HTTP/1.0\r\n\r\n", "nothing"),
+             (405, b"FROB /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "FROB"),
+             (413, post + b"Content-Length: 9999999999\r\n\r\n", "larger"),
+             (413, post + b"Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n", "larger"),
+             (431, get + host + b"X: " + b"y" * 20000 + b"\r\n\r\n", "header"),
+             (431, b"GET /" + b"a" * 40000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", "header")]
     with Server(*SHORT) as server:
-        for case in cases:
-            with server.connect() as client:
-                try:
-                    client.send(case)
-                except ConnectionError:
-                    pass
-                left = client.closed()
-                check(not left or left.startswith(b"HTTP/1.1 4") or left.startswith(b"HTTP/1.1 505") or
-                      left.startswith(b"HTTP/1.0 4"), f"{case[:60]}: {left[:100]}")
+        for status, case, word in cases:
+            head, _, body = refused_wholly(server, case).partition(b"\r\n\r\n")
+            check(head.startswith(b"HTTP/1.1 %d " % status), f"{case[:80]}: {head[:60]}")
+            check(word in json.loads(body)["error"], f"{case[:80]}: {body[:200]}")
+        equal(server.classify(PNG).status, 200, "the server after that")
+
+
+def what_is_not_http():
+    """libmicrohttpd's own words, which nothing can replace, or the end: as docs/service.md says."""
+    post, chunks = b"POST /classify HTTP/1.1\r\nHost: x\r\n", b"Transfer-Encoding: chunked\r\n\r\n"
+    cases = [(505, b"GET / HTTP/9.9\r\n\r\n"), (400, b"GET /\r\n\r\n"), (400, b"GET / HTTP/1.1\r\nHost: x\r\nfoo\r\n\r\n"),
+             (414, b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+             (431, b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(20000)) + b"\r\n"),
+             (400, post + b"Content-Length: -5\r\n\r\n"), (413, post + b"Content-Length: 99999999999999999999999\r\n\r\n"),
+             (400, post + chunks + b"zzz\r\n"), (413, post + chunks + b"f" * 20 + b"\r\n"),
+             (0, b"\0" * 100 + b"\r\n\r\n"), (0, b"GET\r\n\r\n"), (0, b"\xff\xfe\r\n\r\n"),
+             (0, bytes.fromhex("1603010200010001fc0303") + bytes(500)),
+             (0, b"GET /metrics?" + b"a&" * 20000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")]
+    with Server(*SHORT) as server:
+        for status, case in cases:
+            left = refused_wholly(server, case)
+            if status:
+                check(left.startswith(b"HTTP/1.1 %d " % status), f"{case[:60]}: {left[:100]}")
+            else:
+                check(not left or left.startswith(b"HTTP/1.1 4"), f"{case[:60]}: {left[:100]}")
         equal(server.classify(PNG).status, 200, "the server after that")
 
 
@@ -95,14 +128,9 @@ def truncated_uploads():
         until(lambda: server.metric("resnet18_http_body_bytes") == 0, "the bodies are forgotten")
 
 
-def limits_of_connections_and_memory():
-    with Server("--connections", "20", "--per-address", "10", "--max-body", "100000", "--max-body-total", "150000") as server:
-        held = [server.connect("127.0.0.2") for _ in range(10)]
-        until(lambda: server.metric("resnet18_http_connections") >= 11, "ten connections")
-        with server.connect("127.0.0.2") as one_more:
-            equal(one_more.send(message("GET", "/v2/health/live")).closed() if not refused(one_more) else b"", b"",
-                  "one connection too many")
-        equal(server.ask("GET", "/v2/health/live").status, 200, "another address")
+def limits_of_memory():
+    with Server("--max-body", "100000", "--max-body-total", "150000") as server:
+        held = [server.connect("127.0.0.2") for _ in range(2)]
         head = message("POST", "/classify", None, Content_Length=100000)
         held[0].send(head + bytes(90000))
         until(lambda: server.metric("resnet18_http_body_bytes") >= 90000, "a large body")
@@ -114,12 +142,39 @@ def limits_of_connections_and_memory():
             client.socket.close()
 
 
-def refused(client):
-    try:
-        client.send(message("GET", "/v2/health/live"))
-        return client.closed() == b""
-    except ConnectionError:
-        return True
+def too_many(client, path="/metrics"):
+    """The answer to a client that is beyond a limit; its connection ends with it."""
+    answer = client.send(message("GET", path)).answer()
+    equal(client.closed(), b"", "after the answer")
+    return answer
+
+
+def limits_of_connections():
+    part = b"POST /classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc"
+    with Server("--connections", "20", "--per-address", "10") as server:
+        held = [server.connect("127.0.0.2").send(part) for _ in range(10)]
+        until(lambda: server.metric("resnet18_http_connections") >= 11, "ten connections")
+        answer = too_many(server.connect("127.0.0.2"))
+        equal((answer.status, answer.headers["retry-after"], "this address" in answer.error), (429, "1", True), "one too many")
+        equal(too_many(server.connect("127.0.0.2"), "/v2/health/ready").status, 200, "health, of the same address")
+        equal(server.ask("GET", "/metrics").status, 200, "another address")
+        # Ten more that are at work, and then nobody else is let in but those who ask for the health.
+        held += [server.connect("127.0.0.3").send(part) for _ in range(10)]
+        until(lambda: server.ask("GET", "/metrics").status == 503, "all connections in use")
+        answer = too_many(server.connect("127.0.0.4"))
+        equal((answer.status, answer.headers["retry-after"]), (503, "1"), "one too many of all")
+        equal(too_many(server.connect("127.0.0.4"), "/v2/health/live").status, 200, "health meanwhile")
+        for client in held:
+            client.socket.close()
+        # Those who only hold a connection make room, the oldest first.
+        until(lambda: server.ask("GET", "/metrics").status == 200, "room again")
+        idle = [server.connect("127.0.0.5") for _ in range(10)] + [server.connect("127.0.0.6") for _ in range(10)]
+        until(lambda: server.ask("GET", "/metrics").status == 200, "one more than there are connections")
+        equal(idle[0].closed(), b"", "the oldest idle one")
+        equal(idle[19].send(message("GET", "/metrics")).answer().status, 200, "the newest")
+        check(server.metric("resnet18_http_evicted_connections_total") >= 1, "the number of those that made room")
+        for client in idle:
+            client.socket.close()
 
 
 def a_decoder_that_is_killed():
@@ -251,6 +306,6 @@ def mistakes_on_the_command_line():
         check(run.stderr.startswith("resnet18-server: "), f"{options}: {run.stderr}")
 
 
-main(slow_and_lying_clients_are_cut, what_is_not_http, chunks_and_pipelines, truncated_uploads,
-     limits_of_connections_and_memory, a_decoder_that_is_killed, a_bomb_costs_nobody_else, more_than_the_queue_holds,
+main(slow_and_lying_clients_are_cut, http_that_is_wrong_is_told_so_in_json, what_is_not_http, chunks_and_pipelines,
+     truncated_uploads, limits_of_memory, limits_of_connections, a_decoder_that_is_killed, a_bomb_costs_nobody_else, more_than_the_queue_holds,
      tokens, encrypted, health, the_end_waits_for_what_was_accepted, mistakes_on_the_command_line)
