@@ -3,6 +3,7 @@
  * sent. */
 #include "decoder_child.h"
 
+#include "picture.h"
 #include "priority.h"
 #include "sandbox.h"
 #include "still.h"
@@ -19,8 +20,7 @@
 #include <unistd.h>
 
 typedef struct {
-  resnet18_image_info info; /* of `tables` */
-  resnet18_preprocessor *tables;
+  picture_maker maker;
   uint8_t *memory;
   size_t size;
   int seconds;
@@ -30,44 +30,6 @@ typedef struct {
 static void limit_time(int seconds) {
   const struct itimerval timer = {.it_value = {.tv_sec = seconds}};
   setitimer(ITIMER_PROF, &timer, NULL);
-}
-
-/* 224x224 RGB into the shared memory. */
-static bool prepare(child *c, const still *picture, resnet18_error *error) {
-  static const resnet18_preprocess_options exact = {.exact = true};
-  const ptrdiff_t stride = (ptrdiff_t)picture->stride;
-  resnet18_image_info info;
-  memset(&info, 0, sizeof info); /* compared as bytes */
-  info.format = picture->channels == 4 ? RESNET18_FORMAT_RGBX : RESNET18_FORMAT_RGB;
-  info.width = picture->width;
-  info.height = picture->height;
-  if (c->tables == NULL || memcmp(&info, &c->info, sizeof info) != 0) {
-    resnet18_preprocessor_free(c->tables);
-    c->tables = NULL;
-    c->info = info;
-    if (resnet18_preprocessor_new(&info, &exact, &c->tables, error) != RESNET18_OK)
-      return false;
-  }
-  resnet18_preprocessor_run(c->tables, &picture->pixels, &stride, c->memory);
-  return true;
-}
-
-static void decode(child *c, const decoder_order *order, decoder_reply *reply) {
-  GError *error = NULL;
-  resnet18_error reason;
-  still picture = {0};
-  if (!still_decode((encoded_kind)order->kind, c->memory + DECODER_PICTURE, order->size, &picture, &error)) {
-    reply->status = g_error_matches(error, STILL_ERROR, STILL_UNSUPPORTED) ? 415 : 400;
-    g_strlcpy(reply->reason, error->message, sizeof reply->reason);
-    g_error_free(error);
-  } else if (prepare(c, &picture, &reason)) {
-    reply->width = picture.width;
-    reply->height = picture.height;
-  } else {
-    reply->status = 400;
-    g_strlcpy(reply->reason, reason.message, sizeof reply->reason);
-  }
-  still_clear(&picture);
 }
 
 static bool send_reply(const decoder_reply *reply) {
@@ -91,7 +53,7 @@ static int serve(child *c) {
       return 0;
     memset(&reply, 0, sizeof reply);
     limit_time(c->seconds);
-    decode(c, &order, &reply);
+    picture_make(&c->maker, &order, c->memory + DECODER_PICTURE, c->memory, &reply);
     limit_time(0);
     if (!send_reply(&reply))
       return 0;
