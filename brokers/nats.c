@@ -82,11 +82,13 @@ static void on_complete(void *user) {
 }
 
 /* {"stream":"S","seq":7} or {"error":{"code":400,"description":"..."}}; NULL where the stream has taken the message. */
-static gchar *trouble_of(natsMsg *message) {
+static gchar *trouble_of(const GstResnet18Broker *b, natsMsg *message) {
   const gint length = natsMsg_GetDataLength(message);
   gchar *text, *trouble = NULL;
   if (natsMsg_IsNoResponders(message))
-    return g_strdup("no JetStream stream takes this subject");
+    return g_strdup_printf("no JetStream stream takes this subject; 'nats stream add NAME --subjects %s --defaults' "
+                           "makes one",
+                           b->address->topic);
   text = g_strndup(natsMsg_GetData(message), (gsize)MAX(length, 0));
   if (strstr(text, "\"error\"") || !strstr(text, "\"stream\"")) {
     const gchar *description = strstr(text, "\"description\"");
@@ -101,7 +103,7 @@ static void on_answer(natsConnection *connection, natsSubscription *subscription
   Answer *answer = g_new0(Answer, 1);
   const gchar *subject = natsMsg_GetSubject(message);
   answer->number = g_ascii_strtoull(strrchr(subject, '.') + 1, NULL, 10);
-  answer->trouble = trouble_of(message);
+  answer->trouble = trouble_of(b, message);
   natsMsg_Destroy(message);
   g_mutex_lock(&b->lock);
   g_queue_push_tail(&b->answers, answer);

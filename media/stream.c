@@ -18,10 +18,12 @@ struct stream {
   GstAppSink *encoded; /* a still picture's bytes end here */
   bool file;           /* rather than a network source */
   bool upright, live;
-  bool typed;           /* streaming threads only: the source's type has been seen */
-  atomic_bool picture;  /* it is a still picture's */
-  atomic_bool no_video; /* all pads are there and none is video */
-  bool started;         /* the first frame, or the one picture, has been given out */
+  bool typed;                /* streaming threads only: the source's type has been seen */
+  atomic_bool picture;       /* it is a still picture's */
+  atomic_bool no_video;      /* all pads are there and none is video */
+  bool started;              /* the first frame, or the one picture, has been given out */
+  bool (*go_on)(void *user); /* NULL: waits for ever */
+  void *user;
 };
 
 /* ---- Building the pipeline, in streaming threads ------------------------------------------------------- */
@@ -123,12 +125,29 @@ static void append(GByteArray *bytes, GstSample *sample) {
   gst_sample_unref(sample);
 }
 
+void stream_set_patience(stream *s, bool (*go_on)(void *user), void *user) {
+  s->go_on = go_on;
+  s->user = user;
+}
+
+static bool may_wait(const stream *s) {
+  return s->go_on == NULL || s->go_on(s->user);
+}
+
+static GstSample *pull(stream *s, GstAppSink *sink, GError **error) {
+  bool ended = false;
+  GstSample *sample = NULL;
+  while (sample == NULL && !ended && may_wait(s))
+    sample = pipeline_try_pull(s->pipeline, sink, &ended, error);
+  return sample;
+}
+
 /* All that the source sends. */
 static GBytes *read_encoded(stream *s, GError **error) {
   GByteArray *array = g_byte_array_new();
   GError *failure = NULL;
   GstSample *sample;
-  while (failure == NULL && (sample = pipeline_pull(s->pipeline, s->encoded, &failure))) {
+  while (failure == NULL && (sample = pull(s, s->encoded, &failure))) {
     append(array, sample);
     if (array->len > max_encoded)
       fail(MEDIA_ERROR_DAMAGED, "the picture's file is larger than 1 GiB", &failure);
@@ -178,7 +197,8 @@ static GstSample *first_frame(stream *s, GError **error) {
   bool ended = false;
   unsigned idle = 0;
   GstSample *sample = NULL;
-  while (sample == NULL && !ended && !is_stuck(s, &idle) && !atomic_load(&s->picture) && !atomic_load(&s->no_video))
+  while (sample == NULL && !ended && !is_stuck(s, &idle) && !atomic_load(&s->picture) && !atomic_load(&s->no_video) &&
+         may_wait(s))
     sample = pipeline_try_pull(s->pipeline, s->frames, &ended, &failure);
   if (sample == NULL && failure == NULL && atomic_load(&s->picture))
     sample = decode_picture(s, &failure);
@@ -197,7 +217,7 @@ GstSample *stream_next(stream *s, GError **error) {
   s->started = true;
   if (first)
     return first_frame(s, error);
-  return atomic_load(&s->picture) ? NULL : pipeline_pull(s->pipeline, s->frames, error);
+  return atomic_load(&s->picture) ? NULL : pull(s, s->frames, error);
 }
 
 bool stream_is_picture(const stream *s) {

@@ -9,7 +9,15 @@
 #include <string.h>
 
 static const int64_t second = 1000000000; /* JetStream's times are in nanoseconds */
-enum { REPLICAS = 3, DUPLICATES_MINUTES = 60, RESULT_DAYS = 30, RETRY_MS = 250, LAST_TRIES_SECONDS = 10 };
+enum {
+  REPLICAS = 3,
+  DUPLICATES_MINUTES = 60,
+  RESULT_DAYS = 30,
+  RETRY_MS = 250,
+  LAST_TRIES_SECONDS = 10,
+  OPEN_SECONDS = 60,
+  COMPLAIN_SECONDS = 30
+};
 
 /* ---- Stopping ------------------------------------------------------------------------------------------ */
 
@@ -114,11 +122,16 @@ static natsStatus add_stream(queue *q, const char *stream, const char *kind, jsR
   return s;
 }
 
+static gint64 seconds_from_now(int seconds) {
+  return g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
+}
+
 /* In a cluster three copies, so that one server may fail; else one. Two that make it at the same time agree. */
 static bool make_stream(queue *q, const char *stream, const char *kind, jsRetentionPolicy retention) {
   jsErrCode code = 0;
   natsStatus s = NATS_OK;
-  for (gint64 tries = 0; tries < 40; tries++) { /* a cluster that has just started elects its leader first */
+  const gint64 limit = seconds_from_now(OPEN_SECONDS); /* a cluster that has just started elects its leader first */
+  while (!queue_stopping() && g_get_monotonic_time() < limit) {
     if (is_there(q, stream))
       return true;
     s = add_stream(q, stream, kind, retention, REPLICAS, &code);
@@ -130,7 +143,8 @@ static bool make_stream(queue *q, const char *stream, const char *kind, jsRetent
       break;
     nats_Sleep(RETRY_MS);
   }
-  command_fail("the stream %s cannot be made: %s", stream, queue_reason(s, code));
+  if (!queue_stopping())
+    command_fail("the stream %s cannot be made: %s", stream, queue_reason(s, code));
   return false;
 }
 
@@ -155,13 +169,15 @@ bool queue_make_consumer(queue *q, const char *stream, const char *name, const c
   config.MaxDeliver = -1; /* the worker counts, so that a job ends in the dead-letter stream and not in nothing */
   config.MaxAckPending = 10000;
   config.MaxWaiting = 10000;
-  for (int tries = 0; tries < 40 && !queue_stopping(); tries++) {
+  const gint64 limit = seconds_from_now(OPEN_SECONDS);
+  while (!queue_stopping() && g_get_monotonic_time() < limit) {
     s = find_or_add(q, stream, &config, &code);
     if (s == NATS_OK)
       return true;
     nats_Sleep(RETRY_MS);
   }
-  command_fail("the consumer %s of %s cannot be made: %s", name, stream, queue_reason(s, code));
+  if (!queue_stopping())
+    command_fail("the consumer %s of %s cannot be made: %s", name, stream, queue_reason(s, code));
   return false;
 }
 
@@ -210,7 +226,7 @@ void queue_close(queue *q) {
 /* ---- Messages ------------------------------------------------------------------------------------------ */
 
 bool queue_store(queue *q, natsMsg *message) {
-  gint64 last = 0;
+  gint64 last = 0, complain = seconds_from_now(COMPLAIN_SECONDS);
   for (;;) {
     jsErrCode code = 0;
     const natsStatus s = js_PublishMsg(NULL, q->js, message, NULL, &code);
@@ -220,7 +236,11 @@ bool queue_store(queue *q, natsMsg *message) {
       return false;
     const gint64 now = g_get_monotonic_time();
     if (queue_stopping() && last == 0)
-      last = now + LAST_TRIES_SECONDS * G_USEC_PER_SEC;
+      last = seconds_from_now(LAST_TRIES_SECONDS);
+    if (now >= complain) {
+      command_fail("%s is not taken, tried again: %s", natsMsg_GetSubject(message), queue_reason(s, code));
+      complain = seconds_from_now(COMPLAIN_SECONDS);
+    }
     if (last && now >= last)
       return false;
     nats_Sleep(RETRY_MS);

@@ -43,7 +43,7 @@ void queue_catch_signals(void);
 bool queue_stopping(void);
 
 /* The pull consumer `name` of a stream, made unless it is there, for the subjects that `filter` names (NULL = all);
- * explicit acknowledgement. Tries again for ten seconds. False after a sentence. */
+ * explicit acknowledgement. Tries again for a minute. False after a sentence. */
 bool queue_make_consumer(queue *q, const char *stream, const char *name, const char *filter);
 natsStatus queue_pull(queue *q, const char *stream, const char *consumer, natsSubscription **subscription);
 

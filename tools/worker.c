@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* resnet18 worker: classifies what a JetStream work queue holds.
  *
- * Each lane is a thread that takes one job at a time: decode, classify on one thread, store the result, then
- * acknowledge the job. A lane waits for the network twice a job; there is one lane more than processors, so that
- * another one computes meanwhile. A job is acknowledged only once its result is stored: a worker that is killed in
- * between leaves it to another, and the result of the second run has the message id of the first, so it is kept once.
+ * Each lane is a thread that takes one job at a time: decode, classify (on one thread unless --threads says more),
+ * store the result, then acknowledge the job. A lane waits for the network twice a job; there is one lane more than
+ * processors, so that another one computes meanwhile. A job is acknowledged only once its result is stored: a worker
+ * that is killed in between leaves it to another, and the result of the second run has the message id of the first, so
+ * it is kept once.
  */
 #include "answer.h"
 #include "command.h"
@@ -30,6 +31,7 @@ const command worker_command = {
             "of pictures and videos. A video's answer is the mean of its frames' scores. Run as many\n"
             "workers as you like, on as many machines. A job that fails is tried again, by --tries\n"
             "workers in all, then moved to the dead-letter stream, and its result says why.\n"
+            "A forward pass has one thread unless --threads says more; other jobs use the other processors.\n"
             "SIGTERM and SIGINT end it when the jobs in hand are done.\n\n"
             "Examples:\n"
             "  resnet18 worker --nats nats://127.0.0.1:4222\n"
@@ -37,7 +39,7 @@ const command worker_command = {
     .run = run,
 };
 
-enum { MAX_LANES = 64, MAX_TRIES = 100, FETCH_MS = 1000, IN_PROGRESS_SECONDS = 5, DELAY_MS = 500 };
+enum { MAX_LANES = 64, MAX_TRIES = 100, FETCH_MS = 1000, IN_PROGRESS_SECONDS = 5, STALL_SECONDS = 60, DELAY_MS = 500 };
 
 typedef struct {
   engine_options engine;
@@ -56,6 +58,7 @@ typedef struct {
   frame_preparer *preparer;
   natsMsg *message;  /* the job in hand */
   gint64 said;       /* when the server last heard of it (monotonic, microseconds) */
+  gint64 frame;      /* when the stream last had a frame */
   guint64 *sum_done; /* shared: jobs that are done */
 } lane;
 
@@ -68,6 +71,13 @@ static void keep_job(lane *l) {
     return;
   natsMsg_InProgress(l->message, NULL);
   l->said = now;
+}
+
+/* A stream that has nothing more to say must not hold a lane, nor the worker that shall end. */
+static bool may_wait(void *user) {
+  lane *l = user;
+  keep_job(l);
+  return !queue_stopping() && g_get_monotonic_time() - l->frame < STALL_SECONDS * G_USEC_PER_SEC;
 }
 
 static report new_report(const char *input) {
@@ -129,13 +139,19 @@ static char *classify_stream(lane *l, const char *input, const char *uri, GError
   GstSample *sample;
   guint64 frames = 0, used = 0;
   char *json = NULL;
+  l->frame = g_get_monotonic_time();
+  if (source)
+    stream_set_patience(source, may_wait, l);
   while (source && *error == NULL && !queue_stopping() && (sample = stream_next(source, error))) {
     frame_size(sample, &r.width, &r.height);
     if (frames++ % (guint64)l->options->interval == 0 && add_frame(l, sample, sum, error))
       used++;
     gst_sample_unref(sample);
     keep_job(l);
+    l->frame = g_get_monotonic_time();
   }
+  if (source && *error == NULL && !queue_stopping() && !may_wait(l))
+    g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "no frame came for %d s", STALL_SECONDS);
   stream_close(source);
   if (*error == NULL && used == 0)
     g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "no frame could be decoded from it");
@@ -367,7 +383,6 @@ static int work_on(worker_options *o) {
   bool ok = false;
   queue_catch_signals();
   gst_init(NULL, NULL);
-  o->engine.threads = 1;
   if (!engine_open(&first, &o->engine, true))
     return STATUS_FAILED;
   if (queue_open(&q, o->servers, o->stream)) {
@@ -377,7 +392,7 @@ static int work_on(worker_options *o) {
   }
   engine_close(&first);
   nats_Close();
-  return ok ? STATUS_DONE : STATUS_FAILED;
+  return ok || queue_stopping() ? STATUS_DONE : STATUS_FAILED;
 }
 
 static bool check(worker_options *o, int argc) {
@@ -386,8 +401,10 @@ static bool check(worker_options *o, int argc) {
     command_misuse(self, argc > 1 ? "it takes no inputs; 'resnet18 submit' does" : "which server? (--nats URL)");
     return false;
   }
+  if (o->engine.threads == 0)
+    o->engine.threads = 1;
   if (o->lanes == 0)
-    o->lanes = (int)MIN(resnet18_cpu_count() + 1, (unsigned)MAX_LANES);
+    o->lanes = MIN((int)resnet18_cpu_count() / MAX(o->engine.threads, 1) + 1, MAX_LANES);
   return command_in_range(self, "--lanes", o->lanes, 1, MAX_LANES) &&
          command_in_range(self, "--tries", o->tries, 1, MAX_TRIES) &&
          command_in_range(self, "--interval", o->interval, 1, G_MAXINT) &&
@@ -400,7 +417,8 @@ static int run(int argc, char **argv) {
   const GOptionEntry entries[] = {
       {"nats", 'n', 0, G_OPTION_ARG_STRING, &o.servers, "The servers, such as nats://a:4222,nats://b:4222", "URL"},
       {"stream", 's', 0, G_OPTION_ARG_STRING, &o.stream, "Name of the queue's stream (default: resnet18)", "NAME"},
-      {"lanes", 0, 0, G_OPTION_ARG_INT, &o.lanes, "Jobs in hand at a time (default: the processors and one)", "N"},
+      {"lanes", 0, 0, G_OPTION_ARG_INT, &o.lanes, "Jobs in hand at a time (default: one a processor, and one more)",
+       "N"},
       {"tries", 0, 0, G_OPTION_ARG_INT, &o.tries, "How often a job may fail (default: 5)", "N"},
       {"interval", 'i', 0, G_OPTION_ARG_INT, &o.interval, "Of a video, classify every n-th frame (default: 25)", "N"},
       {"top-k", 'k', 0, G_OPTION_ARG_INT, &o.answer.top_k, "Classes in an answer (default: 5)", "N"},

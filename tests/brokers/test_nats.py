@@ -101,7 +101,7 @@ RIGHT = {"RESNET18_USERNAME": NAME, "RESNET18_PASSWORD": WORD}
 def tls_password_and_stream():
     with running("localhost") as server:
         is_told(server, publish(server, ""), "the NATS broker", RESNET18_USERNAME=NAME, RESNET18_PASSWORD="wrong")
-        is_told(server, publish(server, ""), "no JetStream stream takes this subject", 2, **RIGHT)
+        is_told(server, publish(server, ""), "'nats stream add NAME --subjects cameras.door --defaults'", 2, **RIGHT)
         server.add_stream()
         is_sent(server, publish(server, ""), 3, **RIGHT)
 

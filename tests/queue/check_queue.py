@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """resnet18 worker and submit against real NATS servers that this test starts: one of them, and a cluster of three whose
-workers and leaders are killed. RESNET18_LONG_TESTS=1: 20,000 pictures, 20 workers and 10 leaders killed; that run prints what
-it measured.
+workers and leaders are killed. RESNET18_LONG_TESTS=1: 20,000 pictures, 20 workers and 10 leaders killed, and, as root, each server
+in a network namespace of its own that is cut off five times; that run prints what it measured.
 
 Each process writes a log of its own and dies with this one. When the time for all of it is over, the states and the logs
 are printed, the processes are ended, and the test has failed."""
@@ -12,6 +12,7 @@ import threading, time, unittest, urllib.request
 RESNET18, MEDIA = sys.argv[1:3]
 del sys.argv[1:3]
 LONG = bool(os.environ.get("RESNET18_LONG_TESTS"))
+CHANCE = random.Random(18)
 SECONDS = 3600 if LONG else 240  # for everything
 PICTURES = {"chelsea.png": 282, "coffee.png": 967, "rocket.jpg": 812, "flower.jpg": 599, "china.jpg": 698}
 
@@ -94,11 +95,46 @@ def give_up():
     os._exit(1)
 
 
-class Servers:
-    """`count` nats-servers with JetStream; a cluster if there are several."""
+class Cables:
+    """A network namespace for each of `count` hosts and one for everybody else, between which this one forwards. They are gone
+    when the processes in them are."""
 
     def __init__(self, folder, count):
-        self.folder, self.count = folder, count
+        assert LIBC.unshare(0x40000000) == 0, "no network namespace"  # CLONE_NEWNET
+        self.holder = [Process(folder, ["unshare", "--net", "sleep", "infinity"]) for _ in range(count)]
+        self.ip("link set lo up")
+        with open("/proc/sys/net/ipv4/ip_forward", "w") as f:
+            f.write("1")
+        for i, holder in enumerate(self.holder):
+            while os.readlink("/proc/%d/ns/net" % holder.pid) == os.readlink("/proc/self/ns/net"):
+                time.sleep(0.01)
+            self.ip("link add host%d type veth peer name eth0 netns %d" % (i, holder.pid))
+            self.ip("addr add 10.77.%d.1/24 dev host%d" % (i, i))
+            self.ip("link set host%d up" % i)
+            for command in ("link set lo up", "addr add 10.77.%d.2/24 dev eth0" % i, "link set eth0 up",
+                            "route add default via 10.77.%d.1" % i):
+                self.ip(command, self.inside(i))
+        self.address = ["10.77.%d.2" % i for i in range(count)]
+
+    @staticmethod
+    def ip(command, prefix=()):
+        subprocess.run([*prefix, "ip", *command.split()], check=True, timeout=30)
+
+    def inside(self, i):
+        return ["nsenter", "--net=/proc/%d/ns/net" % self.holder[i].pid]
+
+    def cut(self, i, seconds):
+        self.ip("link set host%d down" % i)
+        time.sleep(seconds)
+        self.ip("link set host%d up" % i)
+
+
+class Servers:
+    """`count` nats-servers with JetStream; a cluster if there are several. `cables`: each on a host of its own."""
+
+    def __init__(self, folder, count, cables=None):
+        self.folder, self.count, self.cables = folder, count, cables
+        self.host = cables.address if cables else ["127.0.0.1"] * count
         ports = free_ports(3 * count)
         self.client, self.route, self.monitor = ports[:count], ports[count:2 * count], ports[2 * count:]
         self.process = [None] * count
@@ -106,33 +142,40 @@ class Servers:
             self.start(i)
         for i in range(count):
             self.await_answer(i)
-        self.url = ",".join("nats://127.0.0.1:%d" % p for p in self.client)
+        self.url = ",".join("nats://%s:%d" % place for place in zip(self.host, self.client))
 
     def start(self, i):
-        arguments = ["nats-server", "-js", "-sd", os.path.join(self.folder, "js%d" % i), "-a", "127.0.0.1", "-p",
+        arguments = ["nats-server", "-js", "-sd", os.path.join(self.folder, "js%d" % i), "-a", self.host[i], "-p",
                      str(self.client[i]), "-m", str(self.monitor[i]), "-n", "n%d" % i]
         if self.count > 1:
-            arguments += ["--cluster_name", "test", "--cluster", "nats://127.0.0.1:%d" % self.route[i], "--routes",
-                          ",".join("nats://127.0.0.1:%d" % p for p in self.route)]
-        self.process[i] = Process(self.folder, arguments)
+            arguments += ["--cluster_name", "test", "--cluster", "nats://%s:%d" % (self.host[i], self.route[i]), "--routes",
+                          ",".join("nats://%s:%d" % place for place in zip(self.host, self.route))]
+        self.process[i] = Process(self.folder, (self.cables.inside(i) if self.cables else []) + arguments)
+
+    def ask(self, i, path):
+        """The answer of a server's monitoring port, or None."""
+        try:
+            with urllib.request.urlopen("http://%s:%d/%s" % (self.host[i], self.monitor[i], path), timeout=5) as answer:
+                return json.load(answer)
+        except OSError:
+            return None
 
     def await_answer(self, i):
         limit = time.monotonic() + 60
         while time.monotonic() < limit and self.process[i].poll() is None:
-            try:
-                urllib.request.urlopen("http://127.0.0.1:%d/varz" % self.monitor[i], timeout=5).close()
+            if self.ask(i, "varz") and self.listens(i):
                 return
-            except OSError:
-                time.sleep(0.1)
+            time.sleep(0.1)
         raise AssertionError("nats-server %d does not answer: %s" % (i, self.process[i].said()[-3000:]))
 
+    def listens(self, i):
+        with socket.socket() as client:
+            client.settimeout(5)
+            return client.connect_ex((self.host[i], self.client[i])) == 0
+
     def leader(self, stream):
-        for port in self.monitor:
-            try:
-                with urllib.request.urlopen("http://127.0.0.1:%d/jsz?streams=1" % port, timeout=2) as answer:
-                    accounts = json.load(answer).get("account_details") or []
-            except OSError:
-                continue
+        for i in range(self.count):
+            accounts = (self.ask(i, "jsz?streams=1") or {}).get("account_details") or []
             for one in (s for a in accounts for s in a.get("stream_detail") or []):
                 if one["name"] == stream and one.get("cluster", {}).get("leader"):
                     return int(one["cluster"]["leader"][1:])
@@ -199,13 +242,19 @@ def rss(pid):
 
 class Base(unittest.TestCase):
     servers = 1
+    cables = False
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="resnet18-queue-")
         self.addCleanup(shutil.rmtree, self.folder)
         self.addCleanup(end_all)
-        self.nats = Servers(self.folder, self.servers)
+        self.nats = Servers(self.folder, self.servers, Cables(self.folder, self.servers) if self.cables else None)
         self.output = os.path.join(self.folder, "out.jsonl")
+
+    def messages(self):
+        """How many there are in each stream."""
+        accounts = self.nats.ask(0, "jsz?streams=1")["account_details"]
+        return {s["name"]: s["state"]["messages"] for a in accounts for s in a["stream_detail"]}
 
     def list_of(self, lines):
         path = os.path.join(self.folder, "list.txt")
@@ -265,11 +314,10 @@ class One(Base):
         self.assertEqual(coffee["classes"][0]["label"], "espresso")
         self.assertIn("cut short", log)
         # What failed is kept as it was.
-        with urllib.request.urlopen("http://127.0.0.1:%d/jsz?streams=1" % self.nats.monitor[0], timeout=30) as answer:
-            streams = {s["name"]: s["state"] for a in json.load(answer)["account_details"] for s in a["stream_detail"]}
-        self.assertEqual(streams["resnet18_dead"]["messages"], 1)
-        self.assertEqual(streams["resnet18"]["messages"], 0)
-        self.assertEqual(streams["resnet18_results"]["messages"], 0)
+        streams = self.messages()
+        self.assertEqual(streams["resnet18_dead"], 1)
+        self.assertEqual(streams["resnet18"], 0)
+        self.assertEqual(streams["resnet18_results"], 0)
 
     def test_a_table(self):
         w = self.worker()
@@ -303,6 +351,23 @@ class One(Base):
         for line, words in zip(bad, ("does not have the digest", "is not in the store", "no name of the form",
                                      "no name of the form")):
             self.assertIn(words, line["error"])
+
+    def test_a_stream_that_is_silent_holds_no_worker(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        listener.settimeout(60)
+        w = self.worker("--lanes", "1")
+        s = self.submit(self.list_of(["http://127.0.0.1:%d/film.mp4" % listener.getsockname()[1]]), self.output)
+        client = listener.accept()[0]
+        self.addCleanup(client.close)
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 9999999\r\n\r\n")
+        time.sleep(1)
+        stop(w)
+        # Another worker may have it.
+        self.assertEqual(self.messages()["resnet18"], 1)
+        s.terminate()
+        s.end()
+        self.assertEqual(s.returncode, 1)
 
     def test_the_output_is_a_file_or_nothing(self):
         inputs = self.pictures(1)
@@ -370,16 +435,35 @@ class One(Base):
 
 class Cluster(Base):
     servers = 3
+    cables = LONG and os.geteuid() == 0
+
+    def kill_leader(self):
+        leader = None
+        while leader is None:  # while there is none, one is being elected
+            leader = self.nats.leader(CHANCE.choice(["resnet18", "resnet18_results"]))
+        self.nats.kill(leader)
+        time.sleep(2)
+        self.nats.start(leader)
+        self.nats.await_answer(leader)
+
+    def cut_off(self):
+        """Longer than it takes to elect another leader."""
+        self.nats.cables.cut(CHANCE.randrange(self.servers), 12)
+
+    def kill_worker(self):
+        at = CHANCE.randrange(len(self.workers))
+        self.workers[at].kill()
+        self.workers[at].end()
+        self.workers[at] = self.worker()
 
     def test_killed_workers_and_leaders(self):
-        count, worker_kills, leader_kills = (20000, 20, 10) if LONG else (400, 3, 2)
-        chance = random.Random(18)
+        count, worker_kills, leader_kills, cuts = (20000, 20, 10, 5 if self.cables else 0) if LONG else (400, 3, 2, 0)
         inputs = self.pictures(count)
-        workers = [self.worker() for _ in range(2)]
+        self.workers = [self.worker() for _ in range(2)]
         process = self.submit(inputs, self.output)
         start = time.monotonic()
-        deeds = ["worker"] * worker_kills + ["leader"] * leader_kills
-        chance.shuffle(deeds)
+        deeds = [self.kill_worker] * worker_kills + [self.kill_leader] * leader_kills + [self.cut_off] * cuts
+        CHANCE.shuffle(deeds)
         most = 0
         for i, deed in enumerate(deeds):
             # Spread over the run.
@@ -388,27 +472,15 @@ class Cluster(Base):
                     break
                 most = max(most, rss(process.pid))
                 time.sleep(0.1)
-            self.assertIsNone(process.poll(), "it ended before everything was killed")
-            if deed == "worker":
-                at = chance.randrange(len(workers))
-                workers[at].kill()
-                workers[at].end()
-                workers[at] = self.worker()
-            else:
-                stream = chance.choice(["resnet18", "resnet18_results"])
-                leader = self.nats.leader(stream)
-                if leader is not None:
-                    self.nats.kill(leader)
-                    time.sleep(2)
-                    self.nats.start(leader)
-                    self.nats.await_answer(leader)
+            self.assertIsNone(process.poll(), "it ended before everything was done to it")
+            deed()
         self.finish(process, 3000 if LONG else 200)
         seconds = time.monotonic() - start
-        for w in workers:
+        for w in self.workers:
             stop(w)
         self.check_lines(count)
-        print("%d pictures, %d workers and %d leaders killed: %d lines in %.0f s, submitter's largest memory %.0f MB" %
-              (count, worker_kills, leader_kills, count, seconds, most / 1e6), file=sys.stderr)
+        print("%d pictures, %d workers and %d leaders killed, %d servers cut off: %d lines in %.0f s, submitter's largest memory "
+              "%.0f MB" % (count, worker_kills, leader_kills, cuts, count, seconds, most / 1e6), file=sys.stderr)
 
 
 if __name__ == "__main__":
