@@ -10,9 +10,9 @@
 #include <gst/app/gstappsink.h>
 #include <string.h>
 
-/* Seconds without a frame after which the source counts as dead; milliseconds between two looks at it; looks over which
- * the rate is taken. */
-enum { SILENCE = 20, TICK = 500, WINDOW = 20 };
+/* Seconds without a frame after which the source counts as dead, at most and at least; milliseconds between two looks
+ * at it; looks over which the rate is taken, and before it is believed. */
+enum { SILENCE = 20, SHORT_SILENCE = 3, TICK = 500, WINDOW = 20, SETTLED = 4 };
 /* Between two results of one camera in the events. */
 static const gint64 result_pause = G_USEC_PER_SEC / 2;
 
@@ -57,6 +57,7 @@ struct camera {
   camera_state state;
   char *reason, *result; /* NULL = none */
   double rate;
+  double usual; /* the rate, but also of the last time that it played; its thread's own */
   unsigned restarts;
   guint64 classified; /* of pipelines that have ended */
   json_t *stats;      /* of the pipeline, or of the last one */
@@ -67,7 +68,7 @@ struct camera {
   GPtrArray *watchers;
 };
 
-static const int waits[] = {1, 1, 1, 1, 1, 5, 5, 5, 5, 5, 10}; /* seconds */
+static const int waits[] = {1, 1, 1, 1, 1, 2}; /* seconds */
 
 static void begin(camera *c);
 
@@ -399,6 +400,8 @@ static void measure_rate(camera *c, gint64 now, guint64 frames) {
   c->looks[place].time = now;
   c->looks[place].frames = frames;
   c->n_looks++;
+  if (c->state == PLAYING && c->n_looks > SETTLED)
+    c->usual = rate;
   g_mutex_lock(&c->lock);
   c->rate = c->state == PLAYING ? rate : 0;
   g_mutex_unlock(&c->lock);
@@ -413,6 +416,17 @@ static void measure(camera *c, gint64 now) {
     read_target(c, c->pipeline, i, false);
 }
 
+/* Seconds without a frame after which the source counts as dead: what ten frames take, within reason. */
+static double patience(const camera *c) {
+  return c->state == PLAYING && c->usual > 0 ? CLAMP(10 / c->usual, SHORT_SILENCE, SILENCE) : SILENCE;
+}
+
+static void give_up(camera *c, double seconds) {
+  char *reason = g_strdup_printf("no frame came for %.0f seconds", seconds);
+  retire(c, WAITING, reason);
+  g_free(reason);
+}
+
 static void look(camera *c, gint64 now) {
   const gint64 silent = now - MAX(c->begun, __atomic_load_n(&c->last_frame, __ATOMIC_RELAXED));
   const bool came = __atomic_load_n(&c->frames, __ATOMIC_RELAXED) > c->frames_before;
@@ -423,8 +437,8 @@ static void look(camera *c, gint64 now) {
   }
   if (c->played_since && now - c->played_since > SILENCE * G_USEC_PER_SEC)
     c->attempts = 0;
-  if (silent > SILENCE * G_USEC_PER_SEC)
-    retire(c, WAITING, "no frame came for 20 seconds");
+  if ((double)silent > patience(c) * G_USEC_PER_SEC)
+    give_up(c, patience(c));
 }
 
 static gboolean tick(gpointer user) {

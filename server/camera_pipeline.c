@@ -7,6 +7,10 @@
 /* Frames a second and pixels of a side, for those who look. */
 enum { RATE = 10, SIDE = 960 };
 
+/* Microseconds until a camera has answered, or the next connection is tried: packets to one that is away are lost, and
+ * TCP repeats them after 1, 3, 7, 15 seconds. */
+enum { CONNECTING = 4000000 };
+
 char *camera_pipeline_target_name(guint i) {
   return g_strdup_printf("target-%u", i);
 }
@@ -35,6 +39,8 @@ static void set_up_source(GstElement *decoder, GstElement *source, gpointer user
     gst_util_set_object_arg(G_OBJECT(source), "protocols", spec->transport);
   if (spec->latency >= 0)
     g_object_set(source, "latency", (guint)spec->latency, NULL);
+  if (g_object_class_find_property(G_OBJECT_GET_CLASS(source), "tcp-timeout"))
+    g_object_set(source, "tcp-timeout", (guint64)CONNECTING, NULL);
 }
 
 static void set_properties(GstElement *element, const GArray *properties) {
