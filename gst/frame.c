@@ -281,6 +281,10 @@ static gsize row_bytes(const GstVideoFrame *v, guint plane) {
   return bytes;
 }
 
+static gboolean is_palette(const GstVideoFrame *v, guint plane) {
+  return GST_VIDEO_FORMAT_INFO_HAS_PALETTE(v->info.finfo) && plane == 1;
+}
+
 static gsize plane_rows(const GstVideoFrame *v, guint plane) {
   gint component[GST_VIDEO_MAX_COMPONENTS];
   gst_video_format_info_component(v->info.finfo, plane, component);
@@ -299,9 +303,10 @@ static gboolean planes_fit(const GstVideoFrame *v) {
   if (GST_VIDEO_FORMAT_INFO_IS_TILED(v->info.finfo))
     return TRUE; /* the stride counts tiles */
   for (guint p = 0; p < GST_VIDEO_FRAME_N_PLANES(v); p++) {
-    gsize rows = plane_rows(v, p), width = row_bytes(v, p), room = plane_room(v, p);
-    gssize stride = GST_VIDEO_FRAME_PLANE_STRIDE(v, p);
-    gsize behind = (rows - 1) * (gsize)ABS(stride);
+    const gsize rows = is_palette(v, p) ? 1 : plane_rows(v, p), room = plane_room(v, p);
+    const gsize width = is_palette(v, p) ? 256 * 4 : row_bytes(v, p);
+    const gssize stride = GST_VIDEO_FRAME_PLANE_STRIDE(v, p);
+    const gsize behind = (rows - 1) * (gsize)ABS(stride);
     if ((gsize)ABS(stride) < width && rows > 1)
       return FALSE;
     if (stride >= 0 && (room < width || room - width < behind))

@@ -88,12 +88,22 @@ static void say_refused(GstResnet18Classify *self) {
     gst_resnet18_post_warning(GST_ELEMENT(self), property, &error);
 }
 
+/* What was chosen when the element started: another model, team of threads or latency is another start. */
+static gboolean is_too_late(const GstResnet18Classify *self, const GParamSpec *spec, resnet18_error *error) {
+  if (self->engine == NULL || spec->flags & GST_PARAM_MUTABLE_PLAYING)
+    return FALSE;
+  error->status = RESNET18_ERROR_ARGUMENT;
+  g_strlcpy(error->message, "it can be changed in the states NULL and READY only; the old value stays",
+            sizeof error->message);
+  return TRUE;
+}
+
 static void gst_resnet18_classify_set_property(GObject *object, guint id, const GValue *value, GParamSpec *spec) {
   GstResnet18Classify *self = GST_RESNET18_CLASSIFY(object);
   resnet18_error error;
   gboolean known;
   GST_OBJECT_LOCK(self);
-  known = gst_resnet18_settings_set(&self->settings, id, value, &error);
+  known = is_too_late(self, spec, &error) || gst_resnet18_settings_set(&self->settings, id, value, &error);
   g_atomic_int_inc(&self->settings_serial);
   if (self->loader && gst_resnet18_settings_concern_engine(id))
     gst_resnet18_loader_request(self->loader, &self->settings);

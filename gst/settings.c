@@ -354,7 +354,7 @@ static void set_roi(GstResnet18Settings *s, const GValue *value, resnet18_error 
   }
   error->status = RESNET18_ERROR_ARGUMENT;
   g_snprintf(error->message, sizeof error->message,
-             "\"%.100s\" is not \"x,y,w,h\" with numbers of at least 0 and w, h above 0", text);
+             "\"%.100s\" is not \"x,y,w,h\" with numbers from 0 to 65535 and w, h above 0", text);
 }
 
 gboolean gst_resnet18_settings_set(GstResnet18Settings *s, guint id, const GValue *value, resnet18_error *error) {

@@ -149,6 +149,34 @@ static void mode_sync_waits_and_async_does_not(void **state) {
   rig_free(rig);
 }
 
+/* The old value stays, and a warning says so. */
+static void what_is_chosen_at_the_start_stays(void **state) {
+  static const struct {
+    const char *property, *value;
+  } cases[] = {{"mode", "sync"}, {"precision", "int8"}, {"threads", "2"}};
+  Rig *rig = rig_new("mode=async precision=fp32 threads=1", "chelsea.png", RGB);
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    gint before, after;
+    GError *error;
+    GstMessage *message;
+    g_object_get(rig->element, cases[i].property, &before, NULL);
+    gst_util_set_object_arg(G_OBJECT(rig->element), cases[i].property, cases[i].value);
+    g_object_get(rig->element, cases[i].property, &after, NULL);
+    assert_int_equal(before, after);
+    message = gst_bus_pop_filtered(rig->bus, GST_MESSAGE_WARNING);
+    assert_non_null(message);
+    gst_message_parse_warning(message, &error, NULL);
+    if (!strstr(error->message, cases[i].property) || !strstr(error->message, "READY"))
+      fail_msg("%s: %s", cases[i].property, error->message);
+    g_error_free(error);
+    gst_message_unref(message);
+  }
+  gst_element_set_state(rig->element, GST_STATE_READY);
+  g_object_set(rig->element, "threads", 2, NULL);
+  assert_null(gst_bus_pop_filtered(rig->bus, GST_MESSAGE_WARNING));
+  rig_free(rig);
+}
+
 /* The harness says that it is live unless told otherwise. */
 static void mode_auto_follows_upstream(void **state) {
   Rig *rig = rig_new("mode=auto", "chelsea.png", RGB);
@@ -376,6 +404,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(precision_is_said_in_stats),
       cmocka_unit_test(threads_are_as_many_as_asked_for),
       cmocka_unit_test(mode_sync_waits_and_async_does_not),
+      cmocka_unit_test(what_is_chosen_at_the_start_stays),
       cmocka_unit_test(mode_auto_follows_upstream),
       cmocka_unit_test(interval_leaves_frames_out),
       cmocka_unit_test(max_rate_leaves_frames_out),
