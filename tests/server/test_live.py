@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The live view: states, events, pictures, and readers that come, go and do not read.
 
-    test_live.py SERVER"""
+    test_live.py SERVER [LIBRARY]    LIBRARY: never_ends, to preload"""
 import json
 import os
+import sys
 import time
 
 from service import MEDIA, Server, check, equal, main, message, until
 
 CLIP = os.path.join(MEDIA, "bigbuckbunny.mp4")
+NEVER_ENDS = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else None
 
 
 def streams(server):
@@ -125,5 +127,14 @@ def streams_are_limited_and_end_with_the_server():
             check(time.monotonic() - begun < 60, "slow end")
 
 
-main(without_cameras, a_file_is_shown, events_are_told_and_told_again, a_camera_that_is_not_there,
+def a_camera_that_does_not_end_holds_nobody():
+    if not NEVER_ENDS:
+        return
+    with Server("--loop", "--drain-time", "500", CLIP, env={"LD_PRELOAD": NEVER_ENDS}) as server:
+        playing(server)
+        server.process.terminate()
+        equal(server.process.wait(60), 0, "exit status")
+
+
+main(a_camera_that_does_not_end_holds_nobody, without_cameras, a_file_is_shown, events_are_told_and_told_again, a_camera_that_is_not_there,
      a_reader_that_does_not_read_is_cut, streams_are_limited_and_end_with_the_server)
