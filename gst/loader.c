@@ -10,6 +10,7 @@ struct _GstResnet18Loader {
   GThread *thread; /* NULL before the first request */
   gboolean stopping;
   gboolean requested;
+  gint stuck; /* atomic: something was requested, and there can be no thread */
   GstResnet18Settings wanted;
   GstResnet18Engine *ready; /* also read without the lock, as a hint */
   GSList *retired;
@@ -91,8 +92,22 @@ void gst_resnet18_loader_free(GstResnet18Loader *l) {
 /* With the lock held. */
 static void wake(GstResnet18Loader *l) {
   if (!l->thread)
-    l->thread = g_thread_new("resnet18-load", loader_main, l);
+    l->thread = g_thread_try_new("resnet18-load", loader_main, l, NULL);
+  g_atomic_int_set(&l->stuck, l->thread == NULL);
   g_cond_signal(&l->work);
+}
+
+/* Not where it was requested: there, the element's lock is held. */
+static void refuse_stuck(GstResnet18Loader *l) {
+  const resnet18_error error = {RESNET18_ERROR_SYSTEM, "a thread that reads it could not be created"};
+  GstResnet18Settings settings = {0};
+  g_mutex_lock(&l->lock);
+  gst_resnet18_settings_copy(&settings, &l->wanted);
+  l->requested = FALSE;
+  g_atomic_int_set(&l->stuck, FALSE);
+  g_mutex_unlock(&l->lock);
+  l->refused(l->user, &settings, "weights", &error);
+  gst_resnet18_settings_clear(&settings);
 }
 
 void gst_resnet18_loader_request(GstResnet18Loader *l, const GstResnet18Settings *settings) {
@@ -105,6 +120,8 @@ void gst_resnet18_loader_request(GstResnet18Loader *l, const GstResnet18Settings
 
 GstResnet18Engine *gst_resnet18_loader_take(GstResnet18Loader *l) {
   GstResnet18Engine *engine;
+  if (g_atomic_int_get(&l->stuck))
+    refuse_stuck(l);
   if (!g_atomic_pointer_get(&l->ready))
     return NULL;
   g_mutex_lock(&l->lock);

@@ -10,7 +10,8 @@ G_BEGIN_DECLS
 
 typedef struct _GstResnet18Loader GstResnet18Loader;
 
-/* Called from the loader's thread when `settings` cannot be had; no lock is held. */
+/* Called when `settings` cannot be had, from the loader's thread or, where there can be none, from
+ * gst_resnet18_loader_take; no lock is held. */
 typedef void (*GstResnet18LoaderRefused)(gpointer user, const GstResnet18Settings *settings, const gchar *property,
                                          const resnet18_error *error);
 

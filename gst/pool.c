@@ -265,10 +265,17 @@ static resnet18_status worker_open(GstResnet18Pool *pool, Worker *w, resnet18_er
   return open_session(pool, 1, &w->session, error);
 }
 
-static void worker_start(GstResnet18Pool *pool, Worker *w) {
+static gboolean worker_start(GstResnet18Pool *pool, Worker *w, resnet18_error *error) {
+  GError *reason = NULL;
   w->rgb = g_malloc((gsize)MAX_BATCH * RESNET18_RGB_BYTES);
   w->logits = g_new(gfloat, MAX_BATCH * pool->classes);
-  w->thread = g_thread_new("resnet18", worker_main, w);
+  w->thread = g_thread_try_new("resnet18", worker_main, w, &reason);
+  if (w->thread)
+    return TRUE;
+  error->status = RESNET18_ERROR_SYSTEM;
+  g_snprintf(error->message, sizeof error->message, "a thread for inference could not be created: %s", reason->message);
+  g_error_free(reason);
+  return FALSE;
 }
 
 static void worker_close(Worker *w) {
@@ -277,6 +284,7 @@ static void worker_close(Worker *w) {
   resnet18_session_free(w->session);
   g_free(w->rgb);
   g_free(w->logits);
+  memset(w, 0, sizeof *w);
 }
 
 /* Two passes over a grey picture: the first touches the memory, the second is timed. */
@@ -387,13 +395,16 @@ static GstResnet18Pool *pool_new(gchar *file, const gchar *weights, resnet18_pre
 }
 
 /* `auto` may have come to what another pool already has. */
-static GstResnet18Pool *prefer_existing(GstResnet18Pool *pool) {
+static GstResnet18Pool *prefer_existing(GstResnet18Pool *pool, resnet18_error *error) {
   GstResnet18Pool *same = find_pool(pool->file, pool->precision, pool->threads);
   if (same) {
     pool_free(pool);
     return same;
   }
-  worker_start(pool, &pool->workers[0]);
+  if (!worker_start(pool, &pool->workers[0], error)) {
+    pool_free(pool);
+    return NULL;
+  }
   registry = g_list_prepend(registry, pool);
   return pool;
 }
@@ -408,7 +419,7 @@ GstResnet18Pool *gst_resnet18_pool_acquire(const gchar *weights, resnet18_precis
     g_free(file);
   } else {
     pool = pool_new(file, weights, precision, threads, error);
-    pool = pool ? prefer_existing(pool) : NULL;
+    pool = pool ? prefer_existing(pool, error) : NULL;
   }
   if (pool)
     pool->users++;
@@ -456,14 +467,17 @@ GstClockTime gst_resnet18_pool_pass_time(GstResnet18Pool *pool) {
 /* Where a pass has fewer threads than there are CPUs, a second stream gets a second worker, and so on. */
 static void add_worker_for_stream(GstResnet18Pool *pool) {
   resnet18_error error;
-  Worker *w;
+  guint n_streams;
   g_mutex_lock(&registry_lock);
-  if (pool->n_streams > pool->n_workers && pool->n_workers < pool->max_workers) {
-    w = &pool->workers[pool->n_workers];
-    if (worker_open(pool, w, &error) == RESNET18_OK) {
+  g_mutex_lock(&pool->lock);
+  n_streams = pool->n_streams;
+  g_mutex_unlock(&pool->lock);
+  if (n_streams > pool->n_workers && pool->n_workers < pool->max_workers) {
+    Worker *w = &pool->workers[pool->n_workers];
+    if (worker_open(pool, w, &error) == RESNET18_OK && worker_start(pool, w, &error)) {
       pool->n_workers++;
-      worker_start(pool, w);
     } else {
+      worker_close(w);
       GST_WARNING("no further worker: %s", error.message);
     }
   }

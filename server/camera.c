@@ -488,7 +488,17 @@ static gpointer run(gpointer user) {
 void camera_start(camera *c, camera *before) {
   c->ended = FALSE;
   c->before = before ? camera_ref(before) : NULL;
-  g_thread_unref(g_thread_new("camera", run, camera_ref(c)));
+  GError *error = NULL;
+  GThread *thread = g_thread_try_new("camera", run, camera_ref(c), &error);
+  if (thread) {
+    g_thread_unref(thread);
+    return;
+  }
+  set_state(c, FAILED, error->message);
+  g_error_free(error);
+  g_clear_pointer(&c->before, camera_unref);
+  c->ended = TRUE;
+  camera_unref(c);
 }
 
 static gboolean quit(gpointer loop) {

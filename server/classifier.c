@@ -179,6 +179,19 @@ static bool load(classifier *c, const settings *s) {
   return true;
 }
 
+static bool start_threads(classifier *c) {
+  GError *error = NULL;
+  for (unsigned i = 0; i < c->n_workers; i++) {
+    c->workers[i].thread = g_thread_try_new("classifier", work, &c->workers[i], &error);
+    if (error) {
+      fail(error->message);
+      g_error_free(error);
+      return false;
+    }
+  }
+  return true;
+}
+
 classifier *classifier_new(const settings *s) {
   classifier *c = g_new0(classifier, 1);
   c->threads = s->threads ? (unsigned)s->threads : resnet18_cpu_count();
@@ -189,12 +202,10 @@ classifier *classifier_new(const settings *s) {
   job_queue_init(&c->queue);
   g_mutex_init(&c->lock);
   g_cond_init(&c->more);
-  if (!load(c, s)) {
+  if (!load(c, s) || !start_threads(c)) {
     classifier_free(c);
     return NULL;
   }
-  for (unsigned i = 0; i < c->n_workers; i++)
-    c->workers[i].thread = g_thread_new("classifier", work, &c->workers[i]);
   return c;
 }
 

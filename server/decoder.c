@@ -272,6 +272,18 @@ static gpointer work(gpointer user) {
   return NULL;
 }
 
+static void start_thread(decoder *d, child *c) {
+  GError *error = NULL;
+  c->thread = g_thread_try_new("decoder", work, c, &error);
+  if (c->thread)
+    return;
+  fprintf(stderr, "resnet18-server: %s\n", error->message);
+  g_error_free(error);
+  g_mutex_lock(&d->lock);
+  d->failed++;
+  g_mutex_unlock(&d->lock);
+}
+
 decoder *decoder_new(const settings *s, unsigned number, void (*next)(job *j, void *user), void *user) {
   decoder *d = g_new0(decoder, 1);
   d->settings = s;
@@ -286,7 +298,7 @@ decoder *decoder_new(const settings *s, unsigned number, void (*next)(job *j, vo
   job_queue_init(&d->queue);
   for (unsigned i = 0; i < d->count; i++) {
     d->children[i] = (child){.owner = d, .socket = -1, .memory_file = -1};
-    d->children[i].thread = g_thread_new("decoder", work, &d->children[i]);
+    start_thread(d, &d->children[i]);
   }
   return d;
 }

@@ -813,7 +813,14 @@ http *http_new(const settings *s, const route *const *tables, struct server *ser
     http_free(h);
     return NULL;
   }
-  h->watchman = g_thread_new("watchman", watch, h);
+  GError *error = NULL;
+  h->watchman = g_thread_try_new("watchman", watch, h, &error);
+  if (h->watchman == NULL) {
+    fprintf(stderr, "resnet18-server: %s\n", error->message);
+    g_error_free(error);
+    http_free(h);
+    return NULL;
+  }
   return h;
 }
 

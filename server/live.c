@@ -229,8 +229,14 @@ live *live_new(const settings *s, GPtrArray *cameras) {
     g_ptr_array_add(l->cameras, renew(l, make_spec(l, s->uris[i])));
   l->context = g_main_context_new();
   l->loop = g_main_loop_new(l->context, FALSE);
-  l->thread = g_thread_new("live", run, l);
-  return l;
+  GError *error = NULL;
+  l->thread = g_thread_try_new("live", run, l, &error);
+  if (l->thread)
+    return l;
+  fprintf(stderr, "resnet18-server: %s\n", error->message);
+  g_error_free(error);
+  live_free(l);
+  return NULL;
 }
 
 static gboolean quit(gpointer loop) {

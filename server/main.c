@@ -58,7 +58,7 @@ static bool start(server *s, GPtrArray *cameras) {
     return false;
   }
   s->live = live_new(&s->settings, cameras);
-  s->http = http_new(&s->settings, route_tables, s);
+  s->http = s->live ? http_new(&s->settings, route_tables, s) : NULL;
   if (s->http == NULL)
     return false;
   __atomic_store_n(&s->ready, 1, __ATOMIC_RELEASE);
