@@ -8,8 +8,8 @@
 
 typedef struct live live;
 
-/* Takes `cameras`, a list of camera_spec or NULL. A thread starts GStreamer and the cameras; nothing waits for that. NULL
- * if it cannot be created, which was said. */
+/* Takes `cameras`, a list of camera_spec or NULL. A thread starts GStreamer and the cameras; nothing waits for that.
+ * NULL if it cannot be created, which was said. */
 live *live_new(const settings *s, GPtrArray *cameras);
 /* Cameras of the configuration file that are as before go on untouched; those that are gone are stopped, those that are
  * new or have changed are started. Takes `cameras`. From one thread. */
