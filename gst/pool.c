@@ -330,18 +330,6 @@ static GstResnet18Pool *find_pool(const gchar *file, resnet18_precision precisio
   return NULL;
 }
 
-static resnet18_status load_model(const gchar *file, const gchar *weights, resnet18_model **model,
-                                  resnet18_error *error) {
-  for (GList *l = registry; l; l = l->next) {
-    GstResnet18Pool *pool = l->data;
-    if (g_str_equal(pool->file, file)) {
-      *model = resnet18_model_ref(pool->model);
-      return RESNET18_OK;
-    }
-  }
-  return resnet18_model_load(weights, model, error);
-}
-
 static void pool_free(GstResnet18Pool *pool) {
   g_mutex_lock(&pool->lock);
   pool->stopping = TRUE;
@@ -385,7 +373,7 @@ static GstResnet18Pool *pool_new(gchar *file, const gchar *weights, resnet18_pre
   g_mutex_init(&pool->lock);
   g_cond_init(&pool->work);
   g_queue_init(&pool->turn);
-  if (load_model(file, weights, &pool->model, error) == RESNET18_OK) {
+  if (resnet18_model_load(weights, &pool->model, error) == RESNET18_OK) {
     pool->classes = resnet18_model_classes(pool->model);
     if (open_first_worker(pool, error))
       return pool;

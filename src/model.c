@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_CLASSES = 100000, MAX_CHANNELS = 512 };
@@ -57,8 +58,10 @@ static const char counter_name[] = "num_batches_tracked"; /* training's; nobody 
 
 struct resnet18_model {
   atomic_uint references;
-  char *source;                                                    /* owned */
-  r18_tensors floats;                                              /* count 0: there are none */
+  char *identity;       /* owned; of a model that others may share, which is in the list then */
+  resnet18_model *next; /* guarded by shared_lock */
+  char *source;         /* owned */
+  r18_tensors floats;   /* count 0: there are none */
   const r18_tensor *conv[R18_CONVS], *norm[R18_CONVS][NORM_PARTS]; /* inside `floats` */
   bool checked[3];         /* their values, by resnet18_precision; guarded by packed_lock */
   r18_tensors int8;        /* count 0: int8 is made of the floats */
@@ -342,14 +345,91 @@ static resnet18_status load(const char *path, const char *calibration, resnet18_
   return r18_ok(error);
 }
 
+/* ---- Sharing -------------------------------------------------------------------------------------------- */
+
+/* The models that are in use: whoever loads what another part of the process has loaded gets the same, with the packed
+ * weights that go with it. The list holds no reference. */
+static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
+static resnet18_model *shared;
+
+/* What a file's content depends on, as far as the file system tells it; "" if there is none. */
+static void append_identity(char *text, size_t room, const char *path) {
+  struct stat s;
+  if (stat(path, &s) == 0)
+    snprintf(text, room, "\n%ju %ju %jd %jd.%09ld %jd.%09ld", (uintmax_t)s.st_dev, (uintmax_t)s.st_ino,
+             (intmax_t)s.st_size, (intmax_t)s.st_mtim.tv_sec, s.st_mtim.tv_nsec, (intmax_t)s.st_ctim.tv_sec,
+             s.st_ctim.tv_nsec);
+}
+
+/* Of the weights and the calibration beside them; `path` NULL: the built-in weights. To be freed; NULL = no memory. */
+static char *identity_of(const char *path) {
+  enum { ROOM = 2 * 160 };
+  static const char ending[] = ".calibration";
+  const size_t length = path ? strlen(path) : 0, room = 2 * length + sizeof ending + ROOM;
+  char *text = calloc(1, room);
+  if (!text || !path)
+    return text;
+  /* The name of the calibration is made where the identity is to be, and is overwritten by it. */
+  snprintf(text, room, "%s%s", path, ending);
+  char beside[ROOM / 2] = "";
+  append_identity(beside, sizeof beside, text);
+  snprintf(text, room, "%s", path);
+  append_identity(text + length, ROOM / 2, path);
+  strncat(text, beside, sizeof beside);
+  return text;
+}
+
+/* A reference to the model of this identity. The one whose last user is just going is none. */
+static resnet18_model *find_shared(const char *identity) {
+  for (resnet18_model *m = shared; m; m = m->next) {
+    unsigned users = atomic_load_explicit(&m->references, memory_order_relaxed);
+    while (strcmp(m->identity, identity) == 0 && users > 0)
+      if (atomic_compare_exchange_weak_explicit(&m->references, &users, users + 1, memory_order_acquire,
+                                                memory_order_relaxed))
+        return m;
+  }
+  return NULL;
+}
+
+/* Takes `identity`. Whoever wants the same at the same time waits, and then has it. */
+static resnet18_status load_shared(const char *path, char *identity, resnet18_model **model, resnet18_error *error) {
+  pthread_mutex_lock(&shared_lock);
+  *model = find_shared(identity);
+  resnet18_status status = *model ? r18_ok(error) : load(path, NULL, model, error);
+  if (!status && !(*model)->identity) {
+    (*model)->identity = identity;
+    (*model)->next = shared;
+    shared = *model;
+    identity = NULL;
+  }
+  pthread_mutex_unlock(&shared_lock);
+  free(identity);
+  return status;
+}
+
+static void leave_shared(resnet18_model *model) {
+  if (!model->identity)
+    return;
+  pthread_mutex_lock(&shared_lock);
+  resnet18_model **link = &shared;
+  while (*link != model)
+    link = &(*link)->next;
+  *link = model->next;
+  pthread_mutex_unlock(&shared_lock);
+  free(model->identity);
+}
+
 resnet18_status resnet18_model_load(const char *path, resnet18_model **model, resnet18_error *error) {
   char *located = NULL;
   *model = NULL;
   if (path && !*path)
     return r18_fail(error, RESNET18_ERROR_ARGUMENT, "the name of the weights file is empty");
   resnet18_status status = path ? RESNET18_OK : r18_locate_weights(&located, error);
-  if (!status)
-    status = load(path ? path : located, NULL, model, error);
+  char *identity = status ? NULL : identity_of(path ? path : located);
+  if (identity)
+    status = load_shared(path ? path : located, identity, model, error);
+  else if (!status)
+    status = r18_fail_memory(error, strlen(path ? path : ""));
   free(located);
   return status;
 }
@@ -371,6 +451,7 @@ resnet18_model *resnet18_model_ref(resnet18_model *model) {
 void resnet18_model_unref(resnet18_model *model) {
   if (!model || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1)
     return;
+  leave_shared(model);
   pthread_mutex_destroy(&model->packed_lock);
   r18_tensors_clear(&model->floats);
   r18_tensors_clear(&model->int8);

@@ -93,7 +93,8 @@ typedef enum {
  * `path` NULL is the default: the file named by the environment variable RESNET18_WEIGHTS, else
  * resnet18/resnet18.safetensors below $XDG_DATA_HOME, else the same below the installation's data directory,
  * else the weights in the library itself. A default that exists but is damaged is an error.
- * On success *model owns one reference, to be given back with resnet18_model_unref; on failure it is NULL. */
+ * On success *model owns one reference, to be given back with resnet18_model_unref; on failure it is NULL. Weights
+ * that the process has loaded already, from a file that has not changed since, are the same model again. */
 RESNET18_API resnet18_status resnet18_model_load(const char *path, resnet18_model **model, resnet18_error *error);
 
 RESNET18_API resnet18_model *resnet18_model_ref(resnet18_model *model);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <float.h>
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -548,6 +549,70 @@ static void test_failed_import(void **state) {
   assert_int_equal(count_files(), before);
 }
 
+/* ---- Sharing -------------------------------------------------------------------------------------------- */
+
+static resnet18_model *load(const char *path) {
+  resnet18_model *model = NULL;
+  resnet18_error error;
+  assert_ok(resnet18_model_load(path, &model, &error), &error);
+  return model;
+}
+
+static void test_sharing(void **state) {
+  (void)state;
+  start_change();
+  const char *path = write_changed("shared");
+  resnet18_model *one = load(path), *two = load(path), *other = load(weights_path);
+  assert_ptr_equal(one, two);
+  assert_ptr_not_equal(one, other);
+  resnet18_model_unref(one);
+  assert_ptr_equal(load(path), two); /* a reference too many, which is given back below */
+  /* The file is another one. */
+  start_change();
+  set_float("fc.bias", 0, 5.0f);
+  write_changed("shared");
+  resnet18_model *newer = load(path);
+  assert_ptr_not_equal(newer, two);
+  resnet18_model_unref(two);
+  resnet18_model_unref(two);
+  /* So is its calibration: that of other weights is refused, not passed over because the weights are there already. */
+  resnet18_model *wrong = NULL;
+  resnet18_error error;
+  write_file("shared.calibration", "nonsense", 8);
+  assert_error(resnet18_model_load(path, &wrong, &error), &error, RESNET18_ERROR_FORMAT, "shared.calibration");
+  assert_int_equal(unlink(in_folder("shared.calibration")), 0);
+  assert_ptr_equal(load(path), newer);
+  resnet18_model_unref(newer);
+  resnet18_model_unref(newer);
+  resnet18_model_unref(other);
+}
+
+enum { LOADERS = 4, LOADS = 20 };
+
+/* NULL, or `user` if it went wrong. */
+static void *load_and_leave(void *user) {
+  for (unsigned i = 0; i < LOADS; i++) {
+    resnet18_model *model = NULL;
+    if (resnet18_model_load(NULL, &model, NULL) != RESNET18_OK || resnet18_model_classes(model) != 1000)
+      return user;
+    resnet18_model_unref(model);
+  }
+  return NULL;
+}
+
+/* The last user goes while others come. */
+static void test_sharing_by_threads(void **state) {
+  (void)state;
+  pthread_t thread[LOADERS];
+  void *wrong;
+  for (unsigned i = 0; i < LOADERS; i++)
+    assert_int_equal(pthread_create(&thread[i], NULL, load_and_leave, &original), 0);
+  for (unsigned i = 0; i < LOADERS; i++) {
+    pthread_join(thread[i], &wrong);
+    assert_null(wrong);
+  }
+}
+
 static int set_up(void **state) {
   resnet18_error error;
   if (make_folder(state) || r18_tensors_open(weights_path, &original, &error))
@@ -562,10 +627,12 @@ static int tear_down(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_damages),       cmocka_unit_test(test_accepted),   cmocka_unit_test(test_folding),
-      cmocka_unit_test(test_linear),        cmocka_unit_test(test_precisions), cmocka_unit_test(test_file_changes),
-      cmocka_unit_test(test_references),    cmocka_unit_test(test_default),    cmocka_unit_test(test_import),
-      cmocka_unit_test(test_failed_import),
+      cmocka_unit_test(test_damages),    cmocka_unit_test(test_accepted),
+      cmocka_unit_test(test_folding),    cmocka_unit_test(test_linear),
+      cmocka_unit_test(test_precisions), cmocka_unit_test(test_file_changes),
+      cmocka_unit_test(test_references), cmocka_unit_test(test_default),
+      cmocka_unit_test(test_import),     cmocka_unit_test(test_failed_import),
+      cmocka_unit_test(test_sharing),    cmocka_unit_test(test_sharing_by_threads),
   };
   if (argc != 2) {
     fprintf(stderr, "test_model WEIGHTS\n");
