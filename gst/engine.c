@@ -18,7 +18,9 @@ static gboolean open_parts(GstResnet18Engine *engine, const GstResnet18Settings 
   if (resnet18_labels_load(settings->labels, engine->classes, &engine->labels, error) != RESNET18_OK)
     return FALSE;
   engine->groups = gst_resnet18_groups_of_labels(engine->labels, engine->classes);
-  engine->stream = gst_resnet18_stream_new(engine->pool);
+  engine->judge =
+      gst_resnet18_judge_new(gst_resnet18_pool_model(engine->pool), engine->labels, engine->groups, engine->source);
+  engine->stream = gst_resnet18_stream_new(engine->pool, gst_resnet18_judge_job, engine->judge);
   return TRUE;
 }
 
@@ -37,6 +39,7 @@ void gst_resnet18_engine_close(GstResnet18Engine *engine) {
   if (!engine)
     return;
   gst_resnet18_stream_free(engine->stream);
+  gst_resnet18_judge_free(engine->judge);
   resnet18_labels_unref(engine->labels);
   if (engine->pool)
     gst_resnet18_pool_release(engine->pool);

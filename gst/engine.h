@@ -4,15 +4,16 @@
 #ifndef GST_RESNET18_ENGINE_H
 #define GST_RESNET18_ENGINE_H
 
+#include "judge.h"
 #include "pool.h"
 #include "settings.h"
-#include "track.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
   GstResnet18Pool *pool;
   GstResnet18Stream *stream;
+  GstResnet18Judge *judge; /* the stream's */
   resnet18_labels *labels;
   guint8 *groups; /* of each class */
   gchar *source;  /* of the weights, in UTF-8 */

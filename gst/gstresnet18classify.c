@@ -138,7 +138,6 @@ static void set_earliest(GstResnet18Classify *self, GstClockTime earliest) {
 static void forget_past(GstResnet18Classify *self) {
   if (self->engine)
     gst_resnet18_stats_count(self->stats, GST_RESNET18_DROPPED, gst_resnet18_stream_flush(self->engine->stream));
-  g_hash_table_remove_all(self->tracks);
   gst_resnet18_still_clear(&self->still);
   set_earliest(self, GST_CLOCK_TIME_NONE);
   gst_resnet18_classify_forget_result(self);
@@ -446,7 +445,6 @@ static void gst_resnet18_classify_finalize(GObject *object) {
   gst_resnet18_settings_clear(&self->settings);
   gst_resnet18_settings_clear(&self->now);
   gst_resnet18_stats_free(self->stats);
-  g_hash_table_unref(self->tracks);
   G_OBJECT_CLASS(gst_resnet18_classify_parent_class)->finalize(object);
 }
 
@@ -454,7 +452,6 @@ static void gst_resnet18_classify_init(GstResnet18Classify *self) {
   gst_resnet18_settings_init(&self->settings);
   gst_video_info_init(&self->info);
   self->stats = gst_resnet18_stats_new();
-  self->tracks = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, (GDestroyNotify)gst_resnet18_track_free);
   gst_base_transform_set_in_place(GST_BASE_TRANSFORM(self), TRUE);
   gst_base_transform_set_passthrough(GST_BASE_TRANSFORM(self), TRUE);
   gst_base_transform_set_gap_aware(GST_BASE_TRANSFORM(self), TRUE);

@@ -21,11 +21,10 @@ typedef struct {
   GstClockTime entered; /* monotonic */
 } Moment;
 
-/* What was found on the newest frame that was classified: a result for each region. */
+/* What was found on the newest frame that was classified: a report for each region. */
 typedef struct {
-  GstStructure *result[GST_RESNET18_MAX_REGIONS];
-  gint64 track[GST_RESNET18_MAX_REGIONS]; /* key of each region's object */
-  GstResnet18Regions regions;             /* n 0 = nothing */
+  GstResnet18Report *report[GST_RESNET18_MAX_REGIONS];
+  GstResnet18Regions regions; /* n 0 = nothing */
   GstClockTime running_time, entered;
 } Found;
 
@@ -53,8 +52,6 @@ struct _GstResnet18Classify {
   GstVideoInfo info;
   GstCaps *caps;
   GstResnet18Frame *frame;
-  GHashTable *tracks;          /* GstResnet18Track by the key of an object */
-  gint64 nameless;             /* objects so far that the detector did not tell apart */
   GstResnet18Overlay *overlay; /* made when first needed */
   gboolean overlay_stale;      /* the result or the style is not the one it shows */
   Found found;

@@ -92,15 +92,18 @@ static void renew_time(GstStructure *result, const gchar *field, GstClockTime ti
 
 /* The last result is this frame's too. Where it has not come yet, it will come with its own frame's times. */
 static void reuse(GstResnet18Classify *self, const Moment *moment) {
-  GstStructure *result = self->found.result[0];
+  GstStructure *result;
   gst_resnet18_stats_count(self->stats, GST_RESNET18_REUSED, 1);
   if (!self->still.answered || self->found.regions.n != 1)
     return;
+  result = gst_structure_copy(self->found.report[0]->structure);
   renew_time(result, "pts", moment->pts);
   renew_time(result, "running-time", moment->running_time);
   renew_time(result, "stream-time", moment->stream_time);
   renew_time(result, "duration", moment->duration);
   gst_structure_remove_fields(result, "event", "previous", NULL);
+  gst_resnet18_report_unref(self->found.report[0]);
+  self->found.report[0] = gst_resnet18_report_new(result, NULL);
   self->found.running_time = moment->running_time;
   self->found.entered = moment->entered;
 }
@@ -114,6 +117,14 @@ static gboolean is_still(GstResnet18Classify *self, const GstResnet18Job *job) {
   return FALSE;
 }
 
+static GstResnet18Criteria criteria_of(const GstResnet18Settings *s) {
+  return (GstResnet18Criteria){.top_k = s->top_k,
+                               .threshold = s->threshold,
+                               .smoothing = s->smoothing,
+                               .hysteresis = s->hysteresis,
+                               .groups = s->groups};
+}
+
 static void submit(GstResnet18Classify *self, GstResnet18Job *job, const Moment *moment) {
   job->pts = moment->pts;
   job->running_time = moment->running_time;
@@ -121,6 +132,7 @@ static void submit(GstResnet18Classify *self, GstResnet18Job *job, const Moment 
   job->duration = moment->duration;
   job->entered = moment->entered;
   job->hurried = gst_resnet18_classify_is_sync(self);
+  job->criteria = criteria_of(&self->now);
   if (gst_resnet18_stream_submit(self->engine->stream, job))
     gst_resnet18_stats_count(self->stats, GST_RESNET18_DROPPED, 1);
 }

@@ -4,6 +4,7 @@
 #define GST_RESNET18_METADATA_H
 
 #include "regions.h"
+#include "report.h"
 
 #include <gst/gst.h>
 
@@ -12,8 +13,8 @@ G_BEGIN_DECLS
 /* Once a process; further calls do nothing. */
 void gst_resnet18_metadata_register(void);
 
-/* `buffer` must be writable. `age` replaces the result's. */
-void gst_resnet18_metadata_attach(GstBuffer *buffer, const GstStructure *result, GstClockTime age);
+/* `buffer` must be writable; it shares the report. `age` when this buffer carries it. */
+void gst_resnet18_metadata_attach(GstBuffer *buffer, GstResnet18Report *report, GstClockTime age);
 
 /* The two below do nothing where GStreamer has no GstAnalytics (before 1.24). */
 

@@ -154,12 +154,12 @@ static void keep(GstResnet18Overlay *o, const Panel *panel) {
     kept->line[i].label = g_strdup(panel->line[i].label);
 }
 
-void gst_resnet18_overlay_set_results(GstResnet18Overlay *o, GstStructure *const *results,
+void gst_resnet18_overlay_set_results(GstResnet18Overlay *o, GstResnet18Report *const *reports,
                                       const GstResnet18Regions *regions, const GstResnet18Settings *s) {
   gboolean same = same_style(o, s) && o->n_panels == regions->n;
   Panel panel[GST_RESNET18_MAX_REGIONS];
   for (guint i = 0; i < regions->n; i++) {
-    panel[i] = describe(results[i], &regions->region[i], s);
+    panel[i] = describe(reports[i]->structure, &regions->region[i], s);
     same = same && same_panel(&panel[i], &o->panel[i]);
   }
   if (same)

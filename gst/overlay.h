@@ -4,6 +4,7 @@
 #ifndef GST_RESNET18_OVERLAY_H
 #define GST_RESNET18_OVERLAY_H
 
+#include "report.h"
 #include "settings.h"
 
 #include <gst/video/video.h>
@@ -19,8 +20,8 @@ void gst_resnet18_overlay_free(GstResnet18Overlay *overlay);
 void gst_resnet18_overlay_set_info(GstResnet18Overlay *overlay, const GstVideoInfo *info, gboolean attach);
 
 /* What to show from now on: the first settings->overlay_top classes of the result, or, where a detector has marked
- * regions, each region with its best class; `regions` has as many entries as `results`, 0 = nothing. */
-void gst_resnet18_overlay_set_results(GstResnet18Overlay *overlay, GstStructure *const *results,
+ * regions, each region with its best class; `regions` has as many entries as `reports`, 0 = nothing. */
+void gst_resnet18_overlay_set_results(GstResnet18Overlay *overlay, GstResnet18Report *const *reports,
                                       const GstResnet18Regions *regions, const GstResnet18Settings *settings);
 
 /* `buffer` must be writable. False and `error` filled if it cannot be mapped for writing. */

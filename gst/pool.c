@@ -51,6 +51,8 @@ struct _GstResnet18Pool {
 
 struct _GstResnet18Stream {
   GstResnet18Pool *pool;
+  GstResnet18JudgeFunc judge;
+  gpointer user;
   GList link; /* in pool->turn */
   gboolean in_turn;
   GstResnet18Job *waiting, *working;
@@ -72,7 +74,13 @@ GstClockTime gst_resnet18_now(void) {
 
 /* ---- Jobs ---------------------------------------------------------------------------------------------- */
 
+static void job_drop_reports(GstResnet18Job *job) {
+  for (guint i = 0; i < GST_RESNET18_MAX_REGIONS; i++)
+    g_clear_pointer(&job->report[i], gst_resnet18_report_unref);
+}
+
 static void job_free(GstResnet18Job *job) {
+  job_drop_reports(job);
   g_free(job->rgb);
   g_free(job->logits);
   g_free(job->features);
@@ -184,7 +192,8 @@ static void run_turn(Worker *w, const Turn *turn) {
   finished = gst_resnet18_now();
   for (guint i = 0; i < turn->n; i++) {
     turn->job[i]->inference_time = finished - started;
-    turn->job[i]->finished = finished;
+    turn->stream[i]->judge(turn->stream[i]->user, turn->job[i]);
+    turn->job[i]->finished = gst_resnet18_now();
   }
 }
 
@@ -472,9 +481,11 @@ static void add_worker_for_stream(GstResnet18Pool *pool) {
   g_mutex_unlock(&registry_lock);
 }
 
-GstResnet18Stream *gst_resnet18_stream_new(GstResnet18Pool *pool) {
+GstResnet18Stream *gst_resnet18_stream_new(GstResnet18Pool *pool, GstResnet18JudgeFunc judge, gpointer user) {
   GstResnet18Stream *stream = g_new0(GstResnet18Stream, 1);
   stream->pool = pool;
+  stream->judge = judge;
+  stream->user = user;
   stream->link.data = stream;
   g_queue_init(&stream->done);
   g_queue_init(&stream->unused);
@@ -531,6 +542,7 @@ GstResnet18Job *gst_resnet18_stream_obtain(GstResnet18Stream *stream, guint n_pi
   g_mutex_unlock(&stream->pool->lock);
   if (!job)
     job = g_new0(GstResnet18Job, 1);
+  job_drop_reports(job);
   job_make_room(job, stream->pool->classes, n_pictures, want_features);
   return job;
 }

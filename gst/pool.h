@@ -6,7 +6,8 @@
 #define GST_RESNET18_POOL_H
 
 #include "regions.h"
-#include "resnet18.h"
+#include "report.h"
+#include "track.h"
 
 #include <gst/gst.h>
 
@@ -23,16 +24,18 @@ typedef struct {
   GstResnet18Regions regions; /* one of each picture */
   gboolean want_features;     /* fill `features` */
   gboolean hurried;           /* the frame waits for it */
+  GstResnet18Criteria criteria;
   GstClockTime pts, running_time, stream_time, duration;
   GstClockTime entered; /* monotonic, when the frame entered the element */
 
   /* Set by the pool. */
-  gfloat *logits;              /* n_pictures x classes */
-  gfloat *features;            /* n_pictures x 7 x 7 x 512, or NULL */
-  GstClockTime inference_time; /* of the forward pass that this job was part of */
-  GstClockTime finished;       /* monotonic */
-  guint generation;            /* the stream's, when it was submitted */
-  guint room;                  /* pictures for which memory is there */
+  gfloat *logits;                                      /* n_pictures x classes */
+  gfloat *features;                                    /* n_pictures x 7 x 7 x 512, or NULL */
+  GstClockTime inference_time;                         /* of the forward pass that this job was part of */
+  GstClockTime finished;                               /* monotonic */
+  GstResnet18Report *report[GST_RESNET18_MAX_REGIONS]; /* of each picture; NULL where it was taken away */
+  guint generation;                                    /* the stream's, when it was submitted */
+  guint room;                                          /* pictures for which memory is there */
   gboolean room_features;
 } GstResnet18Job;
 
@@ -55,8 +58,12 @@ const gchar *gst_resnet18_pool_warning(GstResnet18Pool *pool);
 /* Duration of a forward pass when the pool was made. */
 GstClockTime gst_resnet18_pool_pass_time(GstResnet18Pool *pool);
 
+/* Makes the reports of a job that has been through the network. Called from a worker, for one job of a stream after the
+ * other. */
+typedef void (*GstResnet18JudgeFunc)(gpointer user, GstResnet18Job *job);
+
 /* Holds no reference to the pool, which must outlive it. */
-GstResnet18Stream *gst_resnet18_stream_new(GstResnet18Pool *pool);
+GstResnet18Stream *gst_resnet18_stream_new(GstResnet18Pool *pool, GstResnet18JudgeFunc judge, gpointer user);
 /* Waits for the job that is being worked on. NULL is allowed. */
 void gst_resnet18_stream_free(GstResnet18Stream *stream);
 

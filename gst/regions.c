@@ -109,7 +109,7 @@ const GstResnet18Region *gst_resnet18_regions_find(const GstResnet18Regions *reg
   return best;
 }
 
-void gst_resnet18_region_tie(GstBuffer *buffer, const GstResnet18Region *region, const GstStructure *result) {
+void gst_resnet18_region_tie(GstBuffer *buffer, const GstResnet18Region *region, GstStructure *result) {
   gpointer state = NULL;
   GstMeta *meta;
   while ((meta = gst_buffer_iterate_meta_filtered(buffer, &state, GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE))) {
@@ -119,8 +119,9 @@ void gst_resnet18_region_tie(GstBuffer *buffer, const GstResnet18Region *region,
         .id = roi->id, .x = to_int(roi->x), .y = to_int(roi->y), .w = to_int(roi->w), .h = to_int(roi->h)};
     gst_resnet18_regions_add(&one, &whole, G_MAXUINT16, G_MAXUINT16);
     if (one.n == 1 && roi->id == region->id && one.region[0].x == region->x && one.region[0].y == region->y) {
-      gst_video_region_of_interest_meta_add_param(roi, gst_structure_copy(result));
+      gst_video_region_of_interest_meta_add_param(roi, result);
       return;
     }
   }
+  gst_structure_free(result);
 }

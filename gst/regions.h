@@ -52,8 +52,8 @@ gboolean gst_resnet18_region_is_named(const GstResnet18Regions *regions, const G
  * none, the one that covers at least half of the same pixels. */
 const GstResnet18Region *gst_resnet18_regions_find(const GstResnet18Regions *regions, const GstResnet18Region *region);
 
-/* Adds the result to the GstVideoRegionOfInterestMeta that the region came from. */
-void gst_resnet18_region_tie(GstBuffer *buffer, const GstResnet18Region *region, const GstStructure *result);
+/* Adds the result, which is taken, to the GstVideoRegionOfInterestMeta that the region came from. */
+void gst_resnet18_region_tie(GstBuffer *buffer, const GstResnet18Region *region, GstStructure *result);
 
 G_END_DECLS
 

@@ -5,12 +5,11 @@
 
 #include "regions.h"
 #include "resnet18.h"
+#include "track.h"
 
 #include <gst/gst.h>
 
 G_BEGIN_DECLS
-
-#define GST_RESNET18_MAX_TOP_K 20
 
 typedef enum { GST_RESNET18_MODE_AUTO, GST_RESNET18_MODE_ASYNC, GST_RESNET18_MODE_SYNC } GstResnet18Mode;
 

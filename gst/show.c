@@ -26,30 +26,38 @@ static void show_overlay(GstResnet18Classify *self, GstBuffer *buffer) {
   if (g_atomic_int_compare_and_exchange(&self->overlay_outdated, TRUE, FALSE))
     gst_resnet18_overlay_set_info(self->overlay, &self->info, downstream_draws_overlays(self));
   if (self->overlay_stale)
-    gst_resnet18_overlay_set_results(self->overlay, self->found.result, &self->found.regions, &self->now);
+    gst_resnet18_overlay_set_results(self->overlay, self->found.report, &self->found.regions, &self->now);
   self->overlay_stale = FALSE;
   if (!gst_resnet18_overlay_apply(self->overlay, buffer, &error))
     gst_resnet18_classify_complain(self, &error);
+}
+
+static void tie(GstBuffer *buffer, const GstResnet18Region *region, const GstResnet18Report *report, GstClockTime age) {
+  GstStructure *result = gst_structure_copy(report->structure);
+  gst_structure_set(result, "age", G_TYPE_UINT64, age, NULL);
+  gst_resnet18_region_tie(buffer, region, result);
 }
 
 /* A region's result goes to the region where it is now; if that has gone, so has the result. */
 static void attach_region(GstResnet18Classify *self, GstBuffer *buffer, guint i, const GstResnet18Regions *here,
                           GstClockTime age) {
   const GstResnet18Region *region = gst_resnet18_regions_find(here, &self->found.regions.region[i]);
+  GstResnet18Report *report;
   if (!region)
     return;
-  gst_resnet18_metadata_attach(buffer, self->found.result[i], age);
+  report = self->found.report[i];
+  gst_resnet18_metadata_attach(buffer, report, age);
   if (region->source == GST_RESNET18_REGION_META)
-    gst_resnet18_region_tie(buffer, region, self->found.result[i]);
-  gst_resnet18_analytics_attach(buffer, self->found.result[i], region);
+    tie(buffer, region, report, age);
+  gst_resnet18_analytics_attach(buffer, report->structure, region);
 }
 
 static void attach(GstResnet18Classify *self, GstBuffer *buffer, GstClockTime age) {
   const Found *found = &self->found;
   GstResnet18Regions here;
   if (found->regions.region[0].source < GST_RESNET18_REGION_META) {
-    gst_resnet18_metadata_attach(buffer, found->result[0], age);
-    gst_resnet18_analytics_attach(buffer, found->result[0], NULL);
+    gst_resnet18_metadata_attach(buffer, found->report[0], age);
+    gst_resnet18_analytics_attach(buffer, found->report[0]->structure, NULL);
     return;
   }
   gst_resnet18_regions_from_buffer(&here, buffer, GST_VIDEO_INFO_WIDTH(&self->info),

@@ -58,7 +58,7 @@ static void smooth(GstResnet18Track *t, GstClockTime constant, GstClockTime time
 }
 
 /* The current class stays unless another exceeds it by the hysteresis, or it falls below the threshold by it. */
-static gint64 decide(const GstResnet18Track *t, const GstResnet18Settings *s, const GstResnet18Verdict *v) {
+static gint64 decide(const GstResnet18Track *t, const GstResnet18Criteria *s, const GstResnet18Verdict *v) {
   gint64 best = v->n_best ? (gint64)v->best[0].index : NONE;
   gfloat score;
   if (t->current == NONE || t->current == best)
@@ -70,7 +70,7 @@ static gint64 decide(const GstResnet18Track *t, const GstResnet18Settings *s, co
 }
 
 /* Moves or puts the class in front. */
-static void put_first(const GstResnet18Track *t, const GstResnet18Settings *s, GstResnet18Verdict *v, guint32 index) {
+static void put_first(const GstResnet18Track *t, const GstResnet18Criteria *s, GstResnet18Verdict *v, guint32 index) {
   gsize at = 0;
   while (at < v->n_best && v->best[at].index != index)
     at++;
@@ -93,7 +93,7 @@ static void tell(GstResnet18Track *t, GstResnet18Verdict *v, gint64 now) {
   t->current = now;
 }
 
-void gst_resnet18_track_update(GstResnet18Track *t, const GstResnet18Settings *s, const gfloat *logits,
+void gst_resnet18_track_update(GstResnet18Track *t, const GstResnet18Criteria *s, const gfloat *logits,
                                GstClockTime time, GstResnet18Verdict *v) {
   gint64 now;
   resnet18_softmax(logits, t->classes, t->scores);

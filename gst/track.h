@@ -4,11 +4,24 @@
 #ifndef GST_RESNET18_TRACK_H
 #define GST_RESNET18_TRACK_H
 
-#include "settings.h"
+#include "resnet18.h"
+
+#include <gst/gst.h>
 
 G_BEGIN_DECLS
 
 typedef struct _GstResnet18Track GstResnet18Track;
+
+#define GST_RESNET18_MAX_TOP_K 20
+
+/* The properties that decide what is said. */
+typedef struct {
+  guint top_k;
+  gfloat threshold;
+  GstClockTime smoothing;
+  gfloat hysteresis;
+  gboolean groups;
+} GstResnet18Criteria;
 
 /* What is said about one picture. */
 typedef struct {
@@ -27,7 +40,7 @@ void gst_resnet18_track_free(GstResnet18Track *track);
 /* Forgets the past. */
 void gst_resnet18_track_reset(GstResnet18Track *track);
 /* `time` of the picture in ns: running time, or any other clock that does not change while the track lives. */
-void gst_resnet18_track_update(GstResnet18Track *track, const GstResnet18Settings *settings, const gfloat *logits,
+void gst_resnet18_track_update(GstResnet18Track *track, const GstResnet18Criteria *criteria, const gfloat *logits,
                                GstClockTime time, GstResnet18Verdict *verdict);
 /* The scores of the last update, smoothed: as many as classes. */
 const gfloat *gst_resnet18_track_scores(const GstResnet18Track *track);

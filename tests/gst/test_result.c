@@ -146,12 +146,74 @@ static void json_stays_json_for_odd_values(void **state) {
   gst_structure_free(result);
 }
 
+static const GValue *classes_of(GstBuffer *buffer) {
+  const GstStructure *result = gst_resnet18_buffer_get_result(buffer, 0);
+  assert_non_null(result);
+  return gst_structure_get_value(result, "classes");
+}
+
+static gpointer address_of_classes(GstBuffer *buffer) {
+  return g_value_peek_pointer(classes_of(buffer));
+}
+
+/* The first frame is classified, the second carries the same result; a copy of a buffer has a result of its own. */
+static void buffers_share_one_result(void **state) {
+  Rig *rig = rig_new("mode=sync interval=2", "chelsea.png", RGB);
+  GstBuffer *first = rig_frame(rig), *second = rig_frame(rig), *copy;
+  GstStructure *result = gst_structure_copy(gst_resnet18_buffer_get_result(first, 0));
+  assert_ptr_equal(address_of_classes(first), address_of_classes(second));
+  assert_int_equal(rig_time(gst_resnet18_buffer_get_result(first, 0), "age"), 0);
+  assert_int_equal(rig_time(gst_resnet18_buffer_get_result(second, 0), "age"), RIG_FRAME);
+  gst_buffer_unref(first);
+  copy = gst_buffer_copy(second);
+  assert_ptr_not_equal(address_of_classes(copy), address_of_classes(second));
+  rig_free(rig);
+  assert_int_equal(rig_class(gst_resnet18_buffer_get_result(second, 0), 0), TIGER_CAT);
+  gst_buffer_unref(second);
+  assert_int_equal(rig_class(gst_resnet18_buffer_get_result(copy, 0), 0), TIGER_CAT);
+  assert_int_equal(rig_class(result, 0), TIGER_CAT);
+  gst_structure_free(result);
+  gst_buffer_unref(copy);
+}
+
+/* A second classifier's result comes to the first one's, and stays when that is taken off. */
+static void two_results_on_one_buffer(void **state) {
+  Rig *rig = rig_new("mode=sync", "chelsea.png", RGB), *second = rig_new("mode=sync top-k=1", "chelsea.png", RGB);
+  GstBuffer *buffer = gst_harness_push_and_pull(second->harness, rig_frame(rig));
+  GstCustomMeta *meta = gst_buffer_get_custom_meta(buffer, GST_RESNET18_RESULT);
+  assert_int_equal(gst_resnet18_result_get_n_classes(gst_resnet18_buffer_get_result(buffer, 0)), 5);
+  assert_int_equal(gst_resnet18_result_get_n_classes(gst_resnet18_buffer_get_result(buffer, 1)), 1);
+  assert_true(gst_buffer_remove_meta(buffer, (GstMeta *)meta));
+  rig_free(rig);
+  rig_free(second);
+  assert_int_equal(rig_class(gst_resnet18_buffer_get_result(buffer, 0), 0), TIGER_CAT);
+  gst_buffer_unref(buffer);
+}
+
+/* What a program writes into a result on its way is that buffer's alone. */
+static void a_result_can_be_written_to(void **state) {
+  Rig *rig = rig_new("mode=sync interval=3", "chelsea.png", RGB);
+  GstBuffer *first = rig_frame(rig), *second = rig_frame(rig);
+  GstStructure *mine = gst_custom_meta_get_structure(gst_buffer_get_custom_meta(first, GST_RESNET18_RESULT));
+  gst_structure_set(mine, "classes", G_TYPE_STRING, "none", "camera", G_TYPE_STRING, "door", NULL);
+  assert_string_equal(gst_structure_get_string(gst_resnet18_buffer_get_result(first, 0), "camera"), "door");
+  assert_int_equal(rig_class(gst_resnet18_buffer_get_result(second, 0), 0), TIGER_CAT);
+  assert_false(gst_structure_has_field(gst_resnet18_buffer_get_result(second, 0), "camera"));
+  assert_int_equal(rig_best(rig), TIGER_CAT);
+  gst_buffer_unref(first);
+  gst_buffer_unref(second);
+  rig_free(rig);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(says_what_torchvision_says),
       cmocka_unit_test(has_the_frames_times),
       cmocka_unit_test(leaves_out_times_that_the_frame_lacks),
       cmocka_unit_test(meta_message_and_signal_agree),
+      cmocka_unit_test(buffers_share_one_result),
+      cmocka_unit_test(two_results_on_one_buffer),
+      cmocka_unit_test(a_result_can_be_written_to),
       cmocka_unit_test(reader_knows_what_is_not_a_result),
       cmocka_unit_test(json_is_what_the_result_says),
       cmocka_unit_test(json_stays_json_for_odd_values),

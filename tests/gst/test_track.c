@@ -25,7 +25,7 @@ typedef struct {
   int first; /* class, -1 = none */
 } Step;
 
-static void run(const GstResnet18Settings *settings, const Step *steps, gsize n) {
+static void run(const GstResnet18Criteria *settings, const Step *steps, gsize n) {
   GstResnet18Track *track = gst_resnet18_track_new(CLASSES);
   for (gsize i = 0; i < n; i++) {
     GstResnet18Verdict verdict;
@@ -40,8 +40,8 @@ static void run(const GstResnet18Settings *settings, const Step *steps, gsize n)
   gst_resnet18_track_free(track);
 }
 
-static GstResnet18Settings settings_with(float threshold, float hysteresis, GstClockTime smoothing) {
-  GstResnet18Settings settings = {.top_k = 3, .threshold = threshold, .hysteresis = hysteresis, .smoothing = smoothing};
+static GstResnet18Criteria settings_with(float threshold, float hysteresis, GstClockTime smoothing) {
+  GstResnet18Criteria settings = {.top_k = 3, .threshold = threshold, .hysteresis = hysteresis, .smoothing = smoothing};
   return settings;
 }
 
@@ -50,7 +50,7 @@ static void events_follow_the_threshold(void **state) {
                                {{.6f, .2f, .1f, .1f}, 2, NULL, 0},       {{.2f, .6f, .1f, .1f}, 3, "changed", 1},
                                {{.3f, .4f, .2f, .1f}, 4, "left", -1},    {{.3f, .4f, .2f, .1f}, 5, NULL, -1},
                                {{.1f, .8f, .05f, .05f}, 6, "entered", 1}};
-  GstResnet18Settings settings = settings_with(0.5f, 0, 0);
+  GstResnet18Criteria settings = settings_with(0.5f, 0, 0);
   run(&settings, steps, G_N_ELEMENTS(steps));
 }
 
@@ -60,7 +60,7 @@ static void hysteresis_keeps_the_current_class(void **state) {
                                {{.35f, .5f, .1f, .05f}, 2, NULL, 0},
                                {{.2f, .6f, .1f, .1f}, 3, "changed", 1},
                                {{.5f, .4f, .05f, .05f}, 4, NULL, 1}};
-  GstResnet18Settings settings = settings_with(0, 0.2f, 0);
+  GstResnet18Criteria settings = settings_with(0, 0.2f, 0);
   run(&settings, steps, G_N_ELEMENTS(steps));
 }
 
@@ -69,13 +69,13 @@ static void hysteresis_holds_below_the_threshold(void **state) {
                                {{.45f, .35f, .1f, .1f}, 1, NULL, 0},
                                {{.3f, .3f, .2f, .2f}, 2, "left", -1},
                                {{.45f, .35f, .1f, .1f}, 3, NULL, -1}};
-  GstResnet18Settings settings = settings_with(0.5f, 0.1f, 0);
+  GstResnet18Criteria settings = settings_with(0.5f, 0.1f, 0);
   run(&settings, steps, G_N_ELEMENTS(steps));
 }
 
 static void a_kept_class_comes_first_and_once(void **state) {
   GstResnet18Track *track = gst_resnet18_track_new(CLASSES);
-  GstResnet18Settings settings = settings_with(0, 0.9f, 0);
+  GstResnet18Criteria settings = settings_with(0, 0.9f, 0);
   GstResnet18Verdict verdict;
   float logits[CLASSES];
   logits_of((const float[]){.7f, .1f, .1f, .1f}, logits);
@@ -97,7 +97,7 @@ static void a_kept_class_comes_first_and_once(void **state) {
 /* From class 0 to class 1 with a time constant of 2 s: after 1 s the old one still weighs exp(-1/2). */
 static void smoothing_is_exponential(void **state) {
   GstResnet18Track *track = gst_resnet18_track_new(CLASSES);
-  GstResnet18Settings settings = settings_with(0, 0, 2 * GST_SECOND);
+  GstResnet18Criteria settings = settings_with(0, 0, 2 * GST_SECOND);
   GstResnet18Verdict verdict;
   float logits[CLASSES];
   logits_of((const float[]){1, 0, 0, 0}, logits);
@@ -121,7 +121,7 @@ static void uncertain_pictures_are_unknown(void **state) {
     float probability[CLASSES];
     gboolean unknown;
   } rows[] = {{{.25f, .25f, .25f, .25f}, TRUE}, {{.97f, .01f, .01f, .01f}, FALSE}, {{.5f, .5f, 0, 0}, FALSE}};
-  GstResnet18Settings settings = settings_with(0, 0, 0);
+  GstResnet18Criteria settings = settings_with(0, 0, 0);
   for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
     GstResnet18Track *track = gst_resnet18_track_new(CLASSES);
     GstResnet18Verdict verdict;
