@@ -10,16 +10,19 @@
 #include <gst/resnet18meta.h>
 #include <stdio.h>
 
-/* Seconds without a frame after which the camera counts as gone; the first frame may take longer. */
+/* Seconds without a frame after which the camera counts as gone. Each step of connecting to an RTSP camera may take
+ * STEP, and the first frame after that, or of any other source, FIRST_FRAME: a camera may wait for its next key frame.
+ */
 #define SILENCE 3
-#define CONNECTING 10
+#define STEP 3
+#define FIRST_FRAME 10
 
 typedef struct {
   const gchar *uri;
   GMainLoop *loop;
   GstElement *pipeline, *source;
   GstPad *entry; /* where the source is linked to */
-  gint silent;   /* atomic: seconds without a frame */
+  gint silent;   /* atomic: seconds without a frame; negative while more patience is due */
   int status;    /* of the program */
 } App;
 
@@ -40,14 +43,41 @@ static void on_pad_added(GstElement *source, GstPad *pad, gpointer data) {
     gst_pad_link(pad, app->entry);
 }
 
-/* Only decoded video, in whatever memory. A leading "rtspt" in place of "rtsp" in the URI asks for TCP. */
+/* How long the source may take from now on. */
+static void allow(App *app, gint seconds) {
+  g_atomic_int_set(&app->silent, SILENCE - seconds);
+}
+
+/* RTSP by TCP, unless the URI begins with rtspu: over UDP, rtspsrc notices only after five seconds that nothing comes.
+ * A camera that does not answer must not hold up the next attempt either. */
+static void on_source_setup(GstElement *bin, GstElement *source, gpointer data) {
+  App *app = data;
+  if (!g_object_class_find_property(G_OBJECT_GET_CLASS(source), "tcp-timeout"))
+    return;
+  g_object_set(source, "tcp-timeout", (guint64)STEP * G_USEC_PER_SEC, NULL);
+  if (!g_str_has_prefix(app->uri, "rtspu"))
+    gst_util_set_object_arg(G_OBJECT(source), "protocols", "tcp");
+}
+
+/* rtspsrc tells each step. The camera has promised to send when the last one, the request to play, is complete. */
+static void on_progress(App *app, GstMessage *message) {
+  GstProgressType type;
+  gchar *code = NULL;
+  gst_message_parse_progress(message, &type, &code, NULL);
+  if (g_atomic_int_get(&app->silent) < SILENCE)
+    allow(app, type == GST_PROGRESS_TYPE_COMPLETE && g_str_equal(code, "request") ? FIRST_FRAME : STEP);
+  g_free(code);
+}
+
+/* Only decoded video, in whatever memory. */
 static void add_source(App *app) {
   GstCaps *video = gst_caps_from_string("video/x-raw(ANY)");
   app->source = gst_element_factory_make("uridecodebin", NULL);
   g_object_set(app->source, "uri", app->uri, "caps", video, "expose-all-streams", FALSE, NULL);
   gst_caps_unref(video);
   g_signal_connect(app->source, "pad-added", G_CALLBACK(on_pad_added), app);
-  g_atomic_int_set(&app->silent, SILENCE - CONNECTING);
+  g_signal_connect(app->source, "source-setup", G_CALLBACK(on_source_setup), app);
+  allow(app, FIRST_FRAME);
   gst_bin_add(GST_BIN(app->pipeline), app->source);
   /* uridecodebin stays in PAUSED when it is asked for PLAYING at once and its source is live. */
   gst_element_set_state(app->source, GST_STATE_PAUSED);
@@ -88,8 +118,11 @@ static gboolean on_second(gpointer data) {
 static gboolean on_message(GstBus *bus, GstMessage *message, gpointer data) {
   App *app = data;
   GError *error = NULL;
-  if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR ||
-      !gst_object_has_as_ancestor(message->src, GST_OBJECT(app->pipeline)))
+  if (!gst_object_has_as_ancestor(message->src, GST_OBJECT(app->pipeline)))
+    return G_SOURCE_CONTINUE;
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_PROGRESS)
+    on_progress(app, message);
+  if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR)
     return G_SOURCE_CONTINUE;
   gst_message_parse_error(message, &error, NULL);
   g_printerr("%s\n", error->message);

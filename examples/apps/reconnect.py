@@ -18,8 +18,9 @@ from gi.repository import GLib, Gst
 # Reading an array out of a structure is called deprecated, and there is no other way without more packages.
 warnings.simplefilter("ignore", DeprecationWarning)
 
-# Seconds without a frame after which the camera counts as gone; the first frame may take longer.
-SILENCE, CONNECTING = 3, 10
+# Seconds without a frame after which the camera counts as gone. Each step of connecting to an RTSP camera may take STEP,
+# and the first frame after that, or of any other source, FIRST_FRAME: a camera may wait for its next key frame.
+SILENCE, STEP, FIRST_FRAME = 3, 3, 10
 
 
 def on_event(classify, result):
@@ -46,6 +47,7 @@ class Camera:
         bus = self.pipeline.get_bus()
         bus.add_signal_watch()
         bus.connect("message::error", self.on_error)
+        bus.connect("message::progress", self.on_progress)
 
     def run(self):
         self.add_source()
@@ -63,7 +65,8 @@ class Camera:
         self.source.set_property("caps", Gst.Caps.from_string("video/x-raw(ANY)"))
         self.source.set_property("expose-all-streams", False)
         self.source.connect("pad-added", self.on_pad_added)
-        self.silent = SILENCE - CONNECTING
+        self.source.connect("source-setup", self.on_source_setup)
+        self.allow(FIRST_FRAME)
         self.pipeline.add(self.source)
         # uridecodebin stays in PAUSED when it is asked for PLAYING at once and its source is live.
         self.source.set_state(Gst.State.PAUSED)
@@ -73,6 +76,25 @@ class Camera:
         self.source.set_locked_state(True)
         self.source.set_state(Gst.State.NULL)
         self.pipeline.remove(self.source)
+
+    def allow(self, seconds):
+        """How long the source may take from now on."""
+        self.silent = SILENCE - seconds
+
+    def on_source_setup(self, bin, source):
+        """RTSP by TCP, unless the URI begins with rtspu: over UDP, rtspsrc notices only after five seconds that nothing
+        comes. A camera that does not answer must not hold up the next attempt either."""
+        if source.find_property("tcp-timeout"):
+            source.set_property("tcp-timeout", STEP * 1000000)
+            if not self.uri.startswith("rtspu"):
+                Gst.util_set_object_arg(source, "protocols", "tcp")
+
+    def on_progress(self, bus, message):
+        """rtspsrc tells each step. The camera has promised to send when the last one, the request to play, is
+        complete."""
+        kind, code, _ = message.parse_progress()
+        if message.src.has_as_ancestor(self.pipeline) and self.silent < SILENCE:
+            self.allow(FIRST_FRAME if kind == Gst.ProgressType.COMPLETE and code == "request" else STEP)
 
     def on_pad_added(self, source, pad):
         if not self.entry.is_linked():
