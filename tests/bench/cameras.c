@@ -4,6 +4,8 @@
  *
  *   cameras --streams=16 --fps=25 --seconds=60 --properties="max-rate=2/1"
  *   cameras --film=FILE.h264 ...     decoded in time, instead of raw frames
+ *   cameras --control ...            every second camera has an identity instead of the classifier, so that one sees
+ *                                    what of the lateness the sources and the machine bring about
  *
  * A frame is late when it leaves the classifier more than one frame's duration after its own time. */
 #include "measure.h"
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 
 static gint n_streams = 1, fps = 25, seconds = 60, warm_up = 5, width = 1280, height = 720;
+static gboolean control = FALSE;
 static gchar *properties = NULL, *film = NULL, *picture = NULL;
 
 static const GOptionEntry options[] = {
@@ -23,6 +26,7 @@ static const GOptionEntry options[] = {
     {"height", 0, 0, G_OPTION_ARG_INT, &height, "of a raw frame", "N"},
     {"properties", 0, 0, G_OPTION_ARG_STRING, &properties, "of the classifiers, beside mode=async", "TEXT"},
     {"film", 0, 0, G_OPTION_ARG_FILENAME, &film, "H.264 byte stream, as long as the measurement", "FILE"},
+    {"control", 0, 0, G_OPTION_ARG_NONE, &control, "an identity in every second camera", NULL},
     {"picture", 0, 0, G_OPTION_ARG_FILENAME, &picture, "PNG that raw frames show", "FILE"},
     {NULL}};
 
@@ -34,6 +38,7 @@ typedef struct {
   GstClockTime previous;       /* of the frame before */
   guint frames, late, lost;
   guint64 classified; /* at the end of the warm-up */
+  gboolean is_control;
 } Camera;
 
 static GstPadProbeReturn on_entering(GstPad *pad, GstPadProbeInfo *info, gpointer data) {
@@ -79,6 +84,8 @@ static guint64 stat(const Camera *camera, const gchar *name) {
   GstStructure *stats;
   guint64 value = 0;
   guint small = 0;
+  if (camera->is_control)
+    return 0;
   g_object_get(camera->classify, "stats", &stats, NULL);
   if (!gst_structure_get_uint64(stats, name, &value) && gst_structure_get_uint(stats, name, &small))
     value = small;
@@ -104,8 +111,10 @@ static void add_probe(GstElement *element, const gchar *name, GstPadProbeCallbac
 static void camera_start(Camera *camera) {
   gsize room = (gsize)fps * (gsize)(seconds + 10);
   gchar *from = source();
-  gchar *text = g_strdup_printf("%s ! resnet18classify name=it mode=async %s ! fakesink sync=false", from,
-                                properties ? properties : "");
+  gchar *text = camera->is_control
+                    ? g_strdup_printf("%s ! identity name=it ! fakesink sync=false", from)
+                    : g_strdup_printf("%s ! resnet18classify name=it mode=async %s ! fakesink sync=false", from,
+                                      properties ? properties : "");
   GError *error = NULL;
   camera->pipeline = gst_parse_launch(text, &error);
   if (error)
@@ -130,26 +139,30 @@ static void camera_stop(Camera *camera) {
   samples_clear(&camera->age);
 }
 
-static void join(Samples *all, const Camera *cameras, gsize offset) {
+static void join(Samples *all, const Camera *cameras, gsize offset, gboolean of_control) {
   samples_init(all, (gsize)n_streams * (gsize)fps * (gsize)(seconds + 10));
   for (gint i = 0; i < n_streams; i++) {
     const Samples *one = (const Samples *)((const gchar *)&cameras[i] + offset);
+    if (cameras[i].is_control != of_control)
+      continue;
     for (gsize k = 0; k < one->n; k++)
       samples_add(all, one->time[k]);
   }
 }
 
-static void print_joined(const gchar *what, const Camera *cameras, gsize offset) {
+static void print_joined(const gchar *what, const Camera *cameras, gsize offset, gboolean of_control) {
   Samples all;
-  join(&all, cameras, offset);
+  join(&all, cameras, offset, of_control);
   samples_print(what, &all);
   samples_clear(&all);
 }
 
-static void print_counts(const Camera *cameras) {
+static void print_counts(const Camera *cameras, gboolean of_control) {
   guint64 frames = 0, late = 0, lost = 0, replaced = 0, least = G_MAXUINT64, most = 0;
   for (gint i = 0; i < n_streams; i++) {
     const guint64 classified = stat(&cameras[i], "classified") - cameras[i].classified;
+    if (cameras[i].is_control != of_control)
+      continue;
     frames += cameras[i].frames;
     late += cameras[i].late;
     lost += cameras[i].lost;
@@ -161,6 +174,14 @@ static void print_counts(const Camera *cameras) {
           "; classified, a camera %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
           "; replaced while waiting %" G_GUINT64_FORMAT "\n",
           frames, lost, late, least, most, replaced);
+}
+
+static void print_camera_group(const Camera *cameras, gboolean of_control) {
+  print_counts(cameras, of_control);
+  print_joined("in the element", cameras, G_STRUCT_OFFSET(Camera, inside), of_control);
+  print_joined("after the frame's own time", cameras, G_STRUCT_OFFSET(Camera, behind), of_control);
+  if (!of_control)
+    print_joined("age of the result on a frame", cameras, G_STRUCT_OFFSET(Camera, age), FALSE);
 }
 
 /* The most frames that wait, seen ten times a second, and the memory at the end of each tenth. */
@@ -193,8 +214,10 @@ int main(int argc, char **argv) {
     picture = g_strdup(MEDIA "/chelsea.png");
   measure_print_machine();
   cameras = g_new0(Camera, n_streams);
-  for (gint i = 0; i < n_streams; i++)
+  for (gint i = 0; i < n_streams; i++) {
+    cameras[i].is_control = control && i % 2 == 1;
     camera_start(&cameras[i]);
+  }
   g_usleep((gulong)warm_up * G_USEC_PER_SEC);
   g_print("memory after the warm-up: %.2f MB\n", (double)measure_rss() / 1e6);
   for (gint i = 0; i < n_streams; i++) {
@@ -204,10 +227,11 @@ int main(int argc, char **argv) {
   watch(cameras);
   for (gint i = 0; i < n_streams; i++)
     g_atomic_int_set(&cameras[i].measured, FALSE);
-  print_counts(cameras);
-  print_joined("in the element", cameras, G_STRUCT_OFFSET(Camera, inside));
-  print_joined("after the frame's own time", cameras, G_STRUCT_OFFSET(Camera, behind));
-  print_joined("age of the result on a frame", cameras, G_STRUCT_OFFSET(Camera, age));
+  print_camera_group(cameras, FALSE);
+  if (control) {
+    g_print("with an identity instead:\n");
+    print_camera_group(cameras, TRUE);
+  }
   measure_print_machine();
   for (gint i = 0; i < n_streams; i++)
     camera_stop(&cameras[i]);
