@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -74,7 +75,8 @@ static bool list_lines(GPtrArray *inputs, const char *path) {
     while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
       line[--length] = '\0';
     if (strlen(line) != (size_t)length) {
-      command_fail("%s: line %u has a zero byte in it", path, inputs->len + 1);
+      command_fail("%s: line %u has a zero byte in it; a list is a text, with a path or URI a line", path,
+                   inputs->len + 1);
       break;
     }
     if (length)
@@ -178,7 +180,14 @@ static bool begin_part(collection *c) {
 static bool open_part(collection *c) {
   struct stat info;
   const int fd = open(c->part, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (fd < 0 || fstat(fd, &info) != 0)
+  if (fd < 0)
+    return fail(c);
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    command_fail("%s: another submit is writing it", c->part);
+    close(fd);
+    return false;
+  }
+  if (fstat(fd, &info) != 0)
     return fail(c);
   c->file = fdopen(fd, "r+");
   if (c->file == NULL)

@@ -417,6 +417,9 @@ class One(Base):
             time.sleep(0.05)
             if os.path.exists(self.output + ".part") and os.path.getsize(self.output + ".part"):
                 break
+        beside = self.submit(inputs, self.output)
+        self.assertIn("another submit", beside.end())
+        self.assertEqual(beside.returncode, 1)
         first.terminate()
         first.end()
         self.pictures(4)
