@@ -76,6 +76,7 @@ static void configure(GstElement *pipeline, camera_spec *spec) {
   gst_object_unref(classify);
 }
 
+/* The valve lets the end of the stream through, which would be dropped with the frames otherwise. */
 static char *describe(const camera_spec *spec) {
   const bool pace = g_str_has_prefix(spec->uri, "file:") || g_str_has_prefix(spec->uri, "http");
   GString *text = g_string_new(NULL);
@@ -89,7 +90,8 @@ static char *describe(const camera_spec *spec) {
     g_free(name);
   }
   g_string_append_printf(text,
-                         "valve name=valve drop=true ! videorate max-rate=%d drop-only=true skip-to-first=true ! "
+                         "valve name=valve drop=true drop-mode=forward-sticky-events ! videorate max-rate=%d "
+                         "drop-only=true skip-to-first=true ! "
                          "videoscale ! video/x-raw,width=[1,%d],height=[1,%d],pixel-aspect-ratio=1/1 ! videoconvert ! "
                          "jpegenc quality=80 ! appsink name=sink sync=false async=false max-buffers=1 drop=true",
                          RATE, SIDE, SIDE);
