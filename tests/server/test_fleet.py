@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Cameras of a configuration file: good ones beside a dead, a slow, a flapping, a silent and a hung one, and the file
+read again meanwhile. With RESNET18_LONG_TESTS there are 61 good ones, and their figures are printed.
+
+    test_fleet.py SERVER RTSP_FLEET"""
+import concurrent.futures
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from service import BINARY, MEDIA, WAIT, Server, check, equal, main, until
+
+LONG = bool(os.environ.get("RESNET18_LONG_TESTS"))
+STEADY = 61 if LONG else 3
+SECONDS = 120 if LONG else 20  # of observation, or until the watchdog has bitten
+RATE = 5                       # frames a second of a good camera
+CLIP, CLIP_FRAMES = os.path.join(MEDIA, "bigbuckbunny.mp4"), 132
+SAMPLE = re.compile(r'^(\w+)\{camera="([^"]*)"(?:,\w+="((?:[^"\\]|\\.)*)")?\} (\S+)$', re.M)
+
+
+class Cameras:
+    """The program that serves them, and addresses at which none answers."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([sys.argv[2], str(STEADY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
+        line = self.process.stdout.readline()
+        check(line.startswith("rtsp://127.0.0.1:"), f"the cameras said '{line}'")
+        self.url, self.flapping = line.split()
+        self.closed, self.hung = socket.socket(), socket.socket()
+        for there in (self.closed, self.hung):
+            there.bind(("127.0.0.1", 0))
+        self.hung.listen(64)  # connects, and never answers
+        return self
+
+    def __exit__(self, *what):
+        self.process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(20)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.closed.close()
+        self.hung.close()
+
+    def ask(self):
+        """{name: (connections, frames sent)}"""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return {name: tuple(counts) for name, counts in json.loads(self.process.stdout.readline()).items()}
+
+    def uri(self, name):
+        place = {"dead": self.closed, "hung": self.hung}.get(name)
+        if place:
+            return f"rtsp://admin:geheim@127.0.0.1:{place.getsockname()[1]}/x"
+        return f"{self.flapping if name == 'flapping' else self.url}/{name}"
+
+
+STEADY_NAMES = [f"steady-{n}" for n in range(STEADY)]
+BAD_NAMES = ["dead", "slow", "flapping", "silent", "hung"]
+
+
+def write(folder, cameras, names, more=""):
+    text = ["[target.log]", "location = 'log/{camera}.jsonl'", "[defaults]", "targets = ['log']", "max-rate = 1",
+            "transport = 'tcp'", more]
+    for name in names:
+        text += [f"[camera.{name}]", f"uri = '{cameras.uri(name)}'"]
+    text += ["[camera.clip]", f"uri = '{CLIP}'", "max-rate = 0"]
+    path = os.path.join(folder, "fleet.toml")
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write("\n".join(text) + "\n")
+    os.replace(path + ".new", path)
+    return path
+
+
+def sample(server):
+    """{metric: {camera: value}}, with labels {metric: {(camera, label): value}}; and as the server's JSON has it"""
+    found = {}
+    for metric, camera, label, value in SAMPLE.findall(server.ask("GET", "/metrics").body.decode()):
+        found.setdefault(metric, {})[(camera, label) if label else camera] = float(value)
+    return found
+
+
+def streams(server):
+    return {stream["name"]: stream for stream in server.ask("GET", "/live").json["streams"]}
+
+
+def state(found, name):
+    return next(state for (camera, state), on in found["resnet18_camera_state"].items() if camera == name and on)
+
+
+def reload(server, *lines):
+    """SIGHUP, and what the server says of it: each of the lines."""
+    before = len(server.lines)
+    server.process.send_signal(signal.SIGHUP)
+    for line in lines:
+        until(lambda: any(line in said for said in server.lines[before:]), f"'{line}' among {server.lines[before:]}")
+
+
+def spoken(arguments):
+    run = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=60)
+    return run.returncode, run.stderr
+
+
+def mistakes_end_the_start():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "f.toml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("[server]\nprot = 1\n[camera.a]\nmodel = 'x'\n")
+        wrong = (f"{path}:2: server.prot: there is no such key; did you mean 'port'?\n{path}:3: camera.a: the key uri is missing\n"
+                 f"{path}:4: camera.a.model: there is no [model.x]\n")
+        for option in ([], ["--check-config"]):
+            equal(spoken(["--config", path, *option]), (2, wrong), f"a bad file {option}")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("[server]\nport = 0\n[camera.a]\nuri = 'x.mp4'\n")
+        equal(spoken(["--config", path, "--check-config"]), (0, ""), "a good file")
+
+
+def the_command_line_goes_over_the_file():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "f.toml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("[server]\nport = 1\nbatch = 2\nqueue = 7\n")
+        with Server("--queue", "9", "--config", path) as server:  # with a port, too
+            equal(server.metric("resnet18_pictures_room"), 9, "queue")
+            equal(server.ask("GET", "/live").json, {"streams": []}, "no cameras")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"[server]\nbatch = 3\n[camera.a]\nuri = '{CLIP}'\n")
+            reload(server, f"{path}: batch stays as it is until the server is started anew", "is read again: 1 camera")
+            until(lambda: "a" in streams(server) and streams(server)["a"]["state"] == "playing", "it plays")
+
+
+class Watch:
+    """The good cameras over a while: nothing may happen to them."""
+
+    def __init__(self, server, cameras, names):
+        self.server, self.cameras, self.names = server, cameras, names
+        self.ages, self.begun = [], time.monotonic()
+        self.first, self.sent = sample(server), cameras.ask()
+
+    def look(self):
+        found = sample(self.server)
+        for name in self.names:
+            equal(state(found, name), "playing", f"state of {name}")
+            equal(found["resnet18_camera_restarts_total"][name], 0, f"restarts of {name}")
+            self.ages.append(found["resnet18_camera_last_frame_age_seconds"][name])
+        return found
+
+    def finish(self):
+        """Frames that did not come, of all the cameras sent."""
+        last, sent = self.look(), self.cameras.ask()
+        seconds = time.monotonic() - self.begun
+        key = "resnet18_camera_frames_total"
+        for name in self.names:
+            equal(sent[name][0], 1, f"connections of {name}")
+            came = last[key][name] - self.first[key][name]
+            went = sent[name][1] - self.sent[name][1]
+            # A frame or two are under way when either is counted.
+            check(abs(went - came) <= 2, f"{name}: {went} frames were sent, {came} came")
+            check(went > 0, f"{name} sent nothing")
+        rates = [(last[key][name] - self.first[key][name]) / seconds for name in self.names]
+        return (f"{len(self.names)} good cameras over {seconds:.0f} s: {min(rates):.3f} to {max(rates):.3f} frames a second, "
+                f"age of the newest frame {statistics.median(self.ages):.3f} s, at most {max(self.ages):.3f} s")
+
+
+def play(server, names):
+    until(lambda: all(state(found, name) == "playing" for found in [sample(server)] for name in names), "they play")
+
+
+def processor(server):
+    """Seconds of processor time so far, and resident bytes."""
+    with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(") ", 1)[1].split()
+    ticks = os.sysconf("SC_CLK_TCK")
+    return (int(fields[11]) + int(fields[12])) / ticks, int(fields[21]) * os.sysconf("SC_PAGESIZE")
+
+
+def bad_cameras_do_not_disturb_good_ones():
+    with tempfile.TemporaryDirectory() as folder, Cameras() as cameras:
+        os.mkdir(os.path.join(folder, "log"))
+        path, begun = write(folder, cameras, STEADY_NAMES + BAD_NAMES), time.monotonic()
+        with Server("--config", path) as server:
+            play(server, STEADY_NAMES)
+            watch, seen = Watch(server, cameras, STEADY_NAMES), {name: set() for name in BAD_NAMES}
+            used, reasons = processor(server)[0], {}
+            end = watch.begun + SECONDS + WAIT
+            while time.monotonic() - watch.begun < SECONDS or "waiting" not in seen["silent"]:
+                check(time.monotonic() < end, f"the silent camera was only {seen['silent']}")
+                found = watch.look()
+                for name in BAD_NAMES:
+                    seen[name].add(state(found, name))
+                reasons.update({camera: reason for camera, reason in found.get("resnet18_camera_problem", {})})
+                time.sleep(0.5)
+            figures = watch.finish()
+            cpu = (processor(server)[0] - used) / (time.monotonic() - watch.begun)
+            found, listed = sample(server), streams(server)
+            restarts = found["resnet18_camera_restarts_total"]
+            print(f"# {figures}\n# {cpu:.2f} processors, {processor(server)[1] / 2**20:.0f} MiB\n# states {seen}, restarts "
+                  f"{ {name: int(restarts[name]) for name in BAD_NAMES} }\n# reasons {reasons}", flush=True)
+            equal(seen["slow"] - {"starting"}, {"playing"}, "states of the slow one")
+            check(found["resnet18_camera_frame_rate"]["slow"] < 1, "the rate of the slow one")
+            check("waiting" in seen["dead"] and "playing" not in seen["dead"], f"states of the dead one: {seen['dead']}")
+            check(seen["flapping"] >= {"playing", "waiting"}, f"states of the flapping one: {seen['flapping']}")
+            check("playing" not in seen["hung"], f"states of the hung one: {seen['hung']}")
+            check(seen["silent"] >= {"playing", "waiting"}, f"states of the silent one: {seen['silent']}")
+            equal(reasons["silent"], "no frame came for 20 seconds", "reason of the silent one")
+            equal(reasons["flapping"], "the stream has ended", "reason of the flapping one")
+            check("onnect" in reasons["dead"] and "geheim" not in json.dumps(listed) + str(reasons), f"reasons {reasons}")
+            # 1 s five times, then 5 s: the dead one has been tried more than five times, and not much more.
+            most = 6 + (time.monotonic() - begun) / 5
+            check(5 <= restarts["dead"] <= most, f"restarts of the dead one: {restarts['dead']}")
+            for name in BAD_NAMES:
+                check(listed[name]["state"] and (listed[name]["state"] == "playing" or listed[name]["state"] == "starting"
+                                                 or listed[name]["reason"]), f"{name}: {listed[name]}")
+            equal(found["resnet18_camera_frames_total"]["clip"], CLIP_FRAMES, "frames of the clip")
+            for name in STEADY_NAMES:  # one result a second, in a file of its own
+                with open(os.path.join(folder, "log", name + ".jsonl"), encoding="utf-8") as file:
+                    lines = [json.loads(line) for line in file]
+                check(len(lines) > SECONDS / 3 and all(line["stream"] == name for line in lines), f"results of {name}")
+
+
+def the_file_is_read_again():
+    with tempfile.TemporaryDirectory() as folder, Cameras() as cameras:
+        os.mkdir(os.path.join(folder, "log"))
+        kept, gone, new = STEADY_NAMES[:-1], STEADY_NAMES[-1], "slow"
+        path = write(folder, cameras, kept + [gone, "dead"])
+        with Server("--config", path) as server:
+            play(server, STEADY_NAMES + ["clip"])
+            watch, ids = Watch(server, cameras, kept), {name: stream["id"] for name, stream in streams(server).items()}
+            reload(server, "is read again")  # the same
+            watch.look()
+            with open(path, "a", encoding="utf-8") as file:
+                file.write("[camera.x]\nroi = '1'\n")
+            reload(server, "x: the key uri is missing", "x.roi: must be", "is wrong, nothing has changed")
+            equal(server.metric("resnet18_config_last_reload_successful"), 0, "the last one")
+            equal(set(streams(server)), set(STEADY_NAMES) | {"dead", "clip"}, "cameras after a bad file")
+            # One is gone, one is new, one has changed, and a setting of the server too.
+            changed = kept[0]
+            write(folder, cameras, kept + ["dead", new], more="[server]\nqueue = 5")
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text.replace(f"[camera.{changed}]\n", f"[camera.{changed}]\ntop-k = 2\n"))
+            watch.names = kept[1:]
+            reload(server, "queue stays as it is", f"is read again: {len(kept) + 3} cameras")
+            until(lambda: set(streams(server)) == set(kept) | {"dead", "clip", new}, "the list")
+            play(server, kept + [new])
+            until(lambda: len(streams(server)[changed]["result"]["classes"]) == 2, "the change takes effect")
+            equal(cameras.ask()[changed][0], 2, "connections of the one that has changed")
+            now = streams(server)
+            for name in now:
+                if name != new:
+                    equal(now[name]["id"], ids[name], f"number of {name}")
+            check(now[new]["id"] not in ids.values(), "the number of the new one")
+            equal(server.ask("GET", f"/live/{ids[gone]}/snapshot").status, 404, "the one that is gone")
+            equal(server.metric("resnet18_config_last_reload_successful"), 1, "the last one")
+            equal(server.metric('resnet18_config_reloads_total{result="refused"}'), 1, "refused")
+            until(lambda: state(sample(server), "clip") == "ended", "the clip ends")
+            equal(sample(server)["resnet18_camera_frames_total"]["clip"], CLIP_FRAMES, "frames of the clip")
+            sent = cameras.ask()[gone][1]
+            print("# " + watch.finish(), flush=True)
+            check(cameras.ask()[gone][1] <= sent + 1, "the camera that is gone is still connected")
+            begun = time.monotonic()
+        print(f"# the end took {time.monotonic() - begun:.1f} s", flush=True)
+
+
+def together(*tests):
+    """The same tests, which all begin when the first is asked for."""
+    executor = concurrent.futures.ThreadPoolExecutor(len(tests))
+    begun = {}
+
+    def of(test):
+        def wait():
+            if not begun:
+                begun.update({each: executor.submit(each) for each in tests})
+            begun[test].result()
+        wait.__name__ = test.__name__
+        return wait
+    return [of(test) for test in tests]
+
+
+slow = [the_file_is_read_again, bad_cameras_do_not_disturb_good_ones]
+main(mistakes_end_the_start, the_command_line_goes_over_the_file, *(slow if LONG else together(*slow)))
