@@ -35,6 +35,16 @@ void problems_free(problems *p) {
   g_free(p);
 }
 
+/* What a file holds may have been cut in the middle of a character, or be no text to print. */
+static char *printable(char *text) {
+  char *valid = g_utf8_make_valid(text, -1);
+  for (char *at = valid; *at; at++)
+    if (g_ascii_iscntrl(*at))
+      *at = '?';
+  g_free(text);
+  return valid;
+}
+
 void problems_add(problems *p, unsigned line, const char *key, const char *format, ...) {
   if (p->list->len == MOST) {
     p->left_out++;
@@ -42,7 +52,7 @@ void problems_add(problems *p, unsigned line, const char *key, const char *forma
   }
   va_list arguments;
   va_start(arguments, format);
-  char *sentence = g_strdup_vprintf(format, arguments);
+  char *sentence = printable(g_strdup_vprintf(format, arguments));
   va_end(arguments);
   char *place = line ? g_strdup_printf("%s:%u: ", p->file, line) : g_strdup_printf("%s: ", p->file);
   const problem made = {line, p->list->len, g_strconcat(place, key ? key : "", key ? ": " : "", sentence, "\n", NULL)};

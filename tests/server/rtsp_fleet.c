@@ -32,7 +32,7 @@ typedef struct {
 typedef struct {
   camera *camera;
   GstElement *source;
-  guint timer, frames;
+  guint frames;
 } connection;
 
 static GstBuffer *pictures[PICTURES];
@@ -79,7 +79,6 @@ static gboolean send_frame(gpointer user) {
   if (GST_STATE(c->source) != GST_STATE_PLAYING)
     return G_SOURCE_CONTINUE;
   if (about->most && c->frames == about->most) {
-    c->timer = 0;
     if (about->ends)
       gst_rtsp_server_client_filter(about->ends, hang_up, NULL);
     return G_SOURCE_REMOVE;
@@ -89,23 +88,29 @@ static gboolean send_frame(gpointer user) {
   return G_SOURCE_CONTINUE;
 }
 
-static void forget(gpointer user, GObject *media) {
+static void free_connection(gpointer user) {
   connection *c = user;
-  if (c->timer)
-    g_source_remove(c->timer);
   gst_object_unref(c->source);
   g_free(c);
+}
+
+/* On the client's thread: the timer's own may be sending. */
+static void stop_timer(gpointer timer, GObject *media) {
+  g_source_destroy(timer);
+  g_source_unref(timer);
 }
 
 static void on_media(GstRTSPMediaFactory *factory, GstRTSPMedia *media, gpointer user) {
   connection *c = g_new0(connection, 1);
   GstElement *bin = gst_rtsp_media_get_element(media);
   c->camera = user;
-  c->camera->connected++;
+  __atomic_add_fetch(&c->camera->connected, 1, __ATOMIC_RELAXED);
   c->source = gst_bin_get_by_name(GST_BIN(bin), "source");
   gst_app_src_set_caps(GST_APP_SRC(c->source), kind);
-  c->timer = g_timeout_add(c->camera->period, send_frame, c);
-  g_object_weak_ref(G_OBJECT(media), forget, c);
+  GSource *timer = g_timeout_source_new(c->camera->period);
+  g_source_set_callback(timer, send_frame, c, free_connection);
+  g_source_attach(timer, NULL);
+  g_object_weak_ref(G_OBJECT(media), stop_timer, timer);
   gst_object_unref(bin);
 }
 
@@ -153,8 +158,13 @@ static gboolean on_input(GIOChannel *channel, GIOCondition condition, gpointer u
   return more ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
+/* A thread for each client: a camera waits for nobody but itself. */
 static GstRTSPServer *make_server(void) {
   GstRTSPServer *server = gst_rtsp_server_new();
+  GstRTSPThreadPool *pool = gst_rtsp_thread_pool_new();
+  gst_rtsp_thread_pool_set_max_threads(pool, -1);
+  gst_rtsp_server_set_thread_pool(server, pool);
+  g_object_unref(pool);
   gst_rtsp_server_set_address(server, "127.0.0.1");
   gst_rtsp_server_set_service(server, "0");
   return server;

@@ -209,6 +209,9 @@ static const struct {
      "/e/f:12: server.prot: there is no such key; did you mean 'port'?\n"
      "/e/f:13: server.config: there is no such key\n"
      "/e/f:14: server.max-header: must be 512 to 65536, not -9223372036854775808\n"},
+    {"[server]\nprecision = \"\\n\\u0007aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\\u00e9\"",
+     "/e/f:2: server.precision: must be auto, fp32 or int8, not "
+     "'??aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xef\xbf\xbd'\n"},
     {"[server]\nport = 1\nport = 2\n[server]\n", "/e/f:3: server.port: is set already on line 2\n"
                                                  "/e/f:4: server: is set already on line 1\n"},
     {"[camera.\"a b\"]\nuri = 'x'\n[camera.ok]\n[camera.\"\"]\nuri = 'x'\n",
