@@ -65,6 +65,7 @@ function onEvent(name, data) {
   if (name === "state") {
     camera.state = { ...camera.state, ...message };
     assignPictures();
+    renderSummary();
   } else if (name === "result") {
     camera.result = message;
     if (message.event) remember(message);
@@ -185,6 +186,9 @@ function renderFacts(camera) {
     if (stats["latency-p50"]) rows.push(fact(text("latency"), `${milliseconds(stats["latency-p50"])} / ${milliseconds(stats["latency-p99"])}`));
   }
   if (restarts !== undefined) rows.push(fact(text("restarts"), number(restarts)));
+  for (const { name, delivered, waiting, dropped } of camera.state.targets ?? [])
+    rows.push(fact(text("target", { name }), text("target-counts",
+      { delivered: number(delivered), waiting: number(waiting), dropped: number(dropped) })));
   camera.facts.replaceChildren(...rows);
 }
 
@@ -257,6 +261,16 @@ function renderHistory() {
   renderLanes();
 }
 
+// How many cameras are in which state, where there are several.
+function renderSummary() {
+  const counts = new Map();
+  for (const { state } of cameras.values()) counts.set(state.state, (counts.get(state.state) ?? 0) + 1);
+  const words = Object.keys(BADGES).concat("starting").filter((state) => counts.has(state))
+    .map((state) => `${text(`state-${state}`)}: ${number(counts.get(state))}`).join(" · ");
+  find("live-summary").hidden = cameras.size < 2;
+  if (find("live-summary").textContent !== words) find("live-summary").textContent = words; // a reader speaks it each time
+}
+
 function render() {
   find("live-empty").hidden = !loaded || cameras.size > 0;
   find("history").hidden = cameras.size === 0;
@@ -265,6 +279,7 @@ function render() {
   find("connection").textContent = text(connected ? "connected" : "reconnecting");
   find("connection").classList.toggle("good", connected);
   for (const camera of cameras.values()) renderCamera(camera);
+  renderSummary();
   renderLanes();
 }
 

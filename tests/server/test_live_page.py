@@ -2,7 +2,10 @@
 """The live view in headless Chromium, with a clip and with a file that is not there.
 
     test_live_page.py SERVER"""
+import os
 import re
+import signal
+import tempfile
 
 import browser
 import visitor
@@ -52,6 +55,7 @@ class Tests:
             expect(card.locator(".badge")).to_have_text(re.compile("^(failed|waiting to try again)$"))
             expect(card.locator(".reason")).to_be_visible()
             check(card.locator(".reason").inner_text(), "there is no reason")
+            expect(tab.locator("#live-summary")).to_contain_text(re.compile("(failed|waiting to try again): 1"))
 
     def test_hidden(self):
         """Nothing streams while the view is not shown, and pictures can be classified while it is."""
@@ -84,6 +88,26 @@ class Tests:
         with self.page(viewport={"width": 320, "height": 700}, has_touch=True, is_mobile=True) as tab:
             expect(tab.locator(".event").first).to_be_visible()
             equal(tab.evaluate("() => document.documentElement.scrollWidth"), 320, "width")
+
+    def test_targets(self):
+        """A camera of a configuration file, where its results go, and one more after SIGHUP."""
+        with tempfile.TemporaryDirectory() as folder:
+            config = os.path.join(folder, "fleet.toml")
+            text = (f"[target.log]\nlocation = '{{camera}}.jsonl'\n[camera.door]\nuri = '{CLIP}'\nloop = true\n"
+                    "targets = ['log']\n")
+            with open(config, "w", encoding="utf-8") as file:
+                file.write(text)
+            with visitor.Site("--config", config) as server, browser.page(self.chromium, server.base, provoked=True,
+                                                                            view="#live") as tab:
+                card = tab.locator(".camera").first
+                expect(card.locator(".camera-name")).to_have_text("door")
+                expect(card.locator(".facts")).to_contain_text(re.compile("Results to log.*[1-9][0-9]* sent, [0-9]+ waiting, 0 lost"))
+                expect(tab.locator("#live-summary")).to_be_hidden()
+                with open(config, "a", encoding="utf-8") as file:
+                    file.write("[camera.yard]\nuri = 'nothing.mp4'\n")
+                server.process.send_signal(signal.SIGHUP)
+                expect(tab.locator(".camera-name")).to_have_text(["door", "yard"])
+                expect(tab.locator("#live-summary")).to_contain_text("waiting to try again: 1")
 
     def test_lost_server(self):
         """The server goes and comes again under the same address: the page says so, and goes on."""
