@@ -21,7 +21,7 @@ enum { PICTURES = 5, PERIOD = 200 }; /* milliseconds between two frames */
 
 typedef struct {
   char *name;
-  guint period;        /* milliseconds */
+  guint period;        /* milliseconds, a multiple of PERIOD */
   guint most;          /* frames of a connection; 0 = no limit */
   GstRTSPServer *ends; /* that hangs up then; NULL: is silent */
   guint connected;     /* how often */
@@ -32,7 +32,7 @@ typedef struct {
 typedef struct {
   camera *camera;
   GstElement *source;
-  guint frames;
+  guint ticks, frames;
 } connection;
 
 static GstBuffer *pictures[PICTURES];
@@ -83,6 +83,8 @@ static gboolean send_frame(gpointer user) {
       gst_rtsp_server_client_filter(about->ends, hang_up, NULL);
     return G_SOURCE_REMOVE;
   }
+  if (c->ticks++ % (about->period / PERIOD) != 0)
+    return G_SOURCE_CONTINUE;
   gst_app_src_push_buffer(GST_APP_SRC(c->source), gst_buffer_copy(pictures[c->frames++ % PICTURES]));
   c->camera->frames++;
   return G_SOURCE_CONTINUE;
@@ -107,7 +109,7 @@ static void on_media(GstRTSPMediaFactory *factory, GstRTSPMedia *media, gpointer
   __atomic_add_fetch(&c->camera->connected, 1, __ATOMIC_RELAXED);
   c->source = gst_bin_get_by_name(GST_BIN(bin), "source");
   gst_app_src_set_caps(GST_APP_SRC(c->source), kind);
-  GSource *timer = g_timeout_source_new(c->camera->period);
+  GSource *timer = g_timeout_source_new(PERIOD);
   g_source_set_callback(timer, send_frame, c, free_connection);
   g_source_attach(timer, NULL);
   g_object_weak_ref(G_OBJECT(media), stop_timer, timer);
