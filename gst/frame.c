@@ -390,11 +390,15 @@ static gboolean locate(const GstResnet18Frame *f, const GstResnet18Part *part, G
   return located->w > 0 && located->h > 0;
 }
 
+static gboolean same_part(const GstResnet18Part *a, const GstResnet18Part *b) {
+  return a->x == b->x && a->y == b->y && a->w == b->w && a->h == b->h;
+}
+
 static Table *find_table(GstResnet18Frame *f, const GstResnet18Part *part, resnet18_crop crop) {
   Table *oldest = &f->table[0];
   for (guint i = 0; i < TABLES; i++) {
     Table *t = &f->table[i];
-    if (t->preprocessor && t->crop == crop && memcmp(&t->part, part, sizeof *part) == 0)
+    if (t->preprocessor && t->crop == crop && same_part(&t->part, part))
       return t;
     if (t->used < oldest->used)
       oldest = t;

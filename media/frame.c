@@ -90,6 +90,12 @@ static bool describe(const GstVideoInfo *video, resnet18_image_info *info) {
   return false;
 }
 
+/* Not memcmp: between the members may be anything. */
+static bool same_info(const resnet18_image_info *a, const resnet18_image_info *b) {
+  return a->format == b->format && a->width == b->width && a->height == b->height && a->matrix == b->matrix &&
+         a->full_range == b->full_range && a->chroma_left == b->chroma_left && a->chroma_top == b->chroma_top;
+}
+
 static bool make_tables(frame_preparer *preparer, const GstVideoInfo *video, GError **error) {
   resnet18_image_info info;
   resnet18_error reason;
@@ -98,7 +104,7 @@ static bool make_tables(frame_preparer *preparer, const GstVideoInfo *video, GEr
                 gst_video_format_to_string(GST_VIDEO_INFO_FORMAT(video)));
     return false;
   }
-  if (preparer->tables && memcmp(&info, &preparer->info, sizeof info) == 0)
+  if (preparer->tables && same_info(&info, &preparer->info))
     return true;
   resnet18_preprocessor_free(preparer->tables);
   preparer->info = info;

@@ -10,11 +10,16 @@ typedef struct {
   const float *scale, *bias;
 } packed_view;
 
+/* Of the weights, up to where the scales begin. */
+static size_t weight_bytes(size_t in, size_t out) {
+  return (out * R18_POSITIONS * in + 63) & ~(size_t)63;
+}
+
 static packed_view view(const void *packed, size_t in, size_t out) {
   packed_view v;
   v.factor = packed;
   v.weights = (const int8_t *)packed + 64;
-  v.scale = (const float *)(const void *)(v.weights + ((out * R18_POSITIONS * in + 63) & ~(size_t)63));
+  v.scale = (const float *)(const void *)(v.weights + weight_bytes(in, out));
   v.bias = v.scale + out * R18_POSITIONS;
   return v;
 }
@@ -24,8 +29,8 @@ static bool accepts(const r18_conv *conv) {
 }
 
 static size_t packed_bytes(const r18_conv *conv) {
-  packed_view v = view(NULL, conv->in_channels, conv->out_channels);
-  return (size_t)((const char *)(v.bias + conv->out_channels) - (const char *)NULL);
+  const size_t out = conv->out_channels;
+  return 64 + weight_bytes(conv->in_channels, out) + (out * R18_POSITIONS + out) * sizeof(float);
 }
 
 static void pack(const r18_conv *conv, unsigned first, const r18_int8_group *group, void *packed) {

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the samples of soak.py say, and their picture.
+
+    verdict.py SOAK.tsv [PICTURE.png]     the picture needs matplotlib
+
+After a third of the time, which is the warm-up: the slope of the resident memory (least squares) in MB an hour, and the most
+frequent and the least numbers of descriptors and threads in the second and in the last third: what is not given back raises both.
+Exit status 0 only if memory grows by 1 MB an hour at
+most, not both numbers have grown, and every request that was sent is answered."""
+import csv
+import statistics
+import sys
+
+SLOPE = 1.0  # MB an hour
+
+
+def read(path):
+    with open(path, encoding="ascii", newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file, delimiter="\t")]
+
+
+def slope(rows, name):
+    """MB an hour"""
+    return 3600 / 1024 * statistics.linear_regression([r["seconds"] for r in rows], [r[name] for r in rows]).slope
+
+
+def judge(rows):
+    """[(what, whether it held)]"""
+    third = len(rows) // 3
+    middle, last = rows[third:2 * third], rows[2 * third:]
+    for process in ("server", "swap"):
+        mb = slope(middle + last, process + "_rss")
+        peak = max(r[process + "_rss"] for r in rows) / 1024
+        yield f"{process}: memory {mb:+.2f} MB an hour after the warm-up, at most {peak:.1f} MB", mb <= SLOPE
+        for kind in ("fds", "threads"):
+            numbers = [[r[f"{process}_{kind}"] for r in part] for part in (middle, last)]
+            (before, after), (least, later) = map(statistics.mode, numbers), map(min, numbers)
+            yield (f"{process}: {kind} {before:g}, at least {least:g}, then {after:g}, at least {later:g}",
+                   after <= before or later <= least)
+    # Each client waits for one answer at most when a sample is taken.
+    waiting = max(r["sent"] - r["answered"] for r in rows)
+    yield f"{rows[-1]['sent']:.0f} requests, at most {waiting:.0f} of them waiting at a time", waiting <= 3
+    end = rows[-1]
+    yield (f"{end['seconds'] / 60:.0f} minutes, {end['losses']:.0f} cameras lost, {end['restarts']:.0f} sources begun anew, "
+           f"{end['swap_changes']:.0f} changes of weights, {end['swap_results']:.0f} results in that process", end["losses"] > 0)
+
+
+def draw(rows, path):
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    minutes = [r["seconds"] / 60 for r in rows]
+    panels = (("resident memory, MB", [(n, n.replace("_rss", ""), 1024) for n in ("server_rss", "decoders_rss", "swap_rss")]),
+              ("descriptors, threads", [(n, n.replace("_", " "), 1) for n in ("server_fds", "server_threads", "swap_fds",
+                                                                             "swap_threads")]),
+              ("counts", [("answered", "requests answered", 1), ("swap_results", "results while weights change", 1),
+                          ("losses", "cameras lost, x100", 0.01), ("restarts", "sources begun anew, x100", 0.01)]))
+    figure, axes = plt.subplots(len(panels), 1, sharex=True, figsize=(9, 9))
+    for axis, (title, lines) in zip(axes, panels):
+        for name, label, divisor in lines:
+            axis.plot(minutes, [r[name] / divisor for r in rows], label=label, linewidth=1)
+        axis.set_ylabel(title)
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8, loc="center right")
+    axes[-1].set_xlabel("minutes")
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+
+
+def main():
+    rows = read(sys.argv[1])
+    if len(rows) < 6:
+        sys.exit("there are too few samples")
+    held = True
+    for text, good in judge(rows):
+        print(("holds: " if good else "FALLS SHORT: ") + text)
+        held = held and good
+    if len(sys.argv) > 2:
+        draw(rows, sys.argv[2])
+    return 0 if held else 1
+
+
+sys.exit(main())
