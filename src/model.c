@@ -371,11 +371,10 @@ static char *identity_of(const char *path) {
     return text;
   /* The name of the calibration is made where the identity is to be, and is overwritten by it. */
   snprintf(text, room, "%s%s", path, ending);
-  char beside[ROOM / 2] = "";
+  char own[ROOM / 2] = "", beside[ROOM / 2] = "";
+  append_identity(own, sizeof own, path);
   append_identity(beside, sizeof beside, text);
-  snprintf(text, room, "%s", path);
-  append_identity(text + length, ROOM / 2, path);
-  strncat(text, beside, sizeof beside);
+  snprintf(text, room, "%s%s%s", path, own, beside);
   return text;
 }
 
