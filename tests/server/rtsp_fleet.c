@@ -198,6 +198,8 @@ int main(int argc, char **argv) {
   printf("rtsp://127.0.0.1:%d rtsp://127.0.0.1:%d\n", gst_rtsp_server_get_bound_port(server),
          gst_rtsp_server_get_bound_port(flapping));
   fflush(stdout);
+  g_io_channel_unref(input);
   g_main_loop_run(a.loop);
+  g_main_loop_unref(a.loop);
   return 0;
 }
