@@ -56,6 +56,7 @@ struct camera {
   GstElement *valve; /* the pipeline's; NULL = none */
   camera_state state;
   char *reason, *result; /* NULL = none */
+  char *said;            /* the reason that the log has; NULL while all is well */
   double rate;
   double usual; /* the rate, but also of the last time that it played; its thread's own */
   unsigned restarts;
@@ -112,12 +113,27 @@ static void call_watchers(camera *c) {
   }
 }
 
+/* For whoever reads the log: what is wrong, once for each reason, and that it is over. With the lock held. */
+static void say_state(camera *c) {
+  if ((c->state == WAITING || c->state == FAILED) && g_strcmp0(c->said, c->reason) != 0) {
+    fprintf(stderr, "resnet18-server: camera %s: %s\n", c->spec->name, c->reason ? c->reason : "it fails");
+    g_free(c->said);
+    c->said = g_strdup(c->reason);
+  } else if (c->state == PLAYING && c->said) {
+    fprintf(stderr, "resnet18-server: camera %s: plays\n", c->spec->name);
+    g_clear_pointer(&c->said, g_free);
+  }
+}
+
+/* Without a reason, STARTING keeps the one why it begins anew. */
 static void set_state(camera *c, camera_state state, const char *reason) {
   g_mutex_lock(&c->lock);
-  const bool news = c->state != state || g_strcmp0(c->reason, reason) != 0;
+  char *clean = reason ? without_secret(c, reason) : state == STARTING ? g_strdup(c->reason) : NULL;
+  const bool news = c->state != state || g_strcmp0(c->reason, clean) != 0;
   c->state = state;
   g_free(c->reason);
-  c->reason = reason ? without_secret(c, reason) : NULL;
+  c->reason = clean;
+  say_state(c);
   json_t *json = news ? state_json(c) : NULL;
   if (state != PLAYING)
     call_watchers(c);
@@ -564,6 +580,7 @@ void camera_unref(camera *c) {
   g_free(c->targets);
   g_free(c->secret);
   g_free(c->reason);
+  g_free(c->said);
   g_free(c->result);
   g_free(c);
 }

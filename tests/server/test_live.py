@@ -103,6 +103,9 @@ def a_camera_that_is_not_there():
         answer = server.ask("GET", "/live/0/snapshot")
         equal((answer.status, answer.headers.get("retry-after")), (503, "1"), "snapshot of nothing")
         until(lambda: streams(server)[0]["restarts"] >= 2, "it is tried again")
+        said = [line for line in server.lines if "nothing.mp4" in line]
+        check(len(said) == 1 and "No such file" in said[0], f"the log names it once: {server.lines}")
+        check(not any("secret" in line for line in server.lines), f"{server.lines}")
 
 
 def a_reader_that_does_not_read_is_cut():
