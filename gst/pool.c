@@ -4,7 +4,6 @@
 #include "background.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 GST_DEBUG_CATEGORY_EXTERN(gst_resnet18_classify_debug);
 #define GST_CAT_DEFAULT gst_resnet18_classify_debug
@@ -30,9 +29,8 @@ typedef struct {
 } Worker;
 
 struct _GstResnet18Pool {
-  gchar *file; /* which weights: path, inode, size, time of change */
-  guint users; /* guarded by registry_lock, as is n_workers */
-  resnet18_model *model;
+  guint users;           /* guarded by registry_lock, as is n_workers */
+  resnet18_model *model; /* the same for the same weights */
   gsize classes;
   resnet18_precision precision, wanted_precision;
   guint threads, wanted_threads;
@@ -314,24 +312,12 @@ static GstClockTime measure_pass(GstResnet18Pool *pool, Worker *w) {
 
 /* ---- Pools --------------------------------------------------------------------------------------------- */
 
-/* Names the file's content as far as the file system tells it, so that a file written anew is loaded anew. */
-static gchar *file_key(const gchar *weights) {
-  struct stat s;
-  if (!weights)
-    return g_strdup("");
-  if (stat(weights, &s) != 0)
-    return g_strdup(weights);
-  return g_strdup_printf(
-      "%s\n%" G_GUINT64_FORMAT "\n%" G_GUINT64_FORMAT "\n%" G_GINT64_FORMAT "\n%" G_GINT64_FORMAT ".%09ld", weights,
-      (guint64)s.st_dev, (guint64)s.st_ino, (gint64)s.st_size, (gint64)s.st_mtim.tv_sec, (long)s.st_mtim.tv_nsec);
-}
-
-static GstResnet18Pool *find_pool(const gchar *file, resnet18_precision precision, guint threads) {
+static GstResnet18Pool *find_pool(const resnet18_model *model, resnet18_precision precision, guint threads) {
   if (threads == 0)
     threads = MIN(resnet18_cpu_count(), MAX_CHOSEN_THREADS);
   for (GList *l = registry; l; l = l->next) {
     GstResnet18Pool *pool = l->data;
-    if (!g_str_equal(pool->file, file) || threads != pool->threads)
+    if (pool->model != model || threads != pool->threads)
       continue;
     if (precision == pool->wanted_precision || precision == pool->precision)
       return pool;
@@ -350,7 +336,6 @@ static void pool_free(GstResnet18Pool *pool) {
   g_free(pool->workers);
   g_free(pool->kernels);
   g_free(pool->warning);
-  g_free(pool->file);
   g_mutex_clear(&pool->lock);
   g_cond_clear(&pool->work);
   g_free(pool);
@@ -369,12 +354,12 @@ static gboolean open_first_worker(GstResnet18Pool *pool, resnet18_error *error) 
   return TRUE;
 }
 
-/* Takes `file`. */
-static GstResnet18Pool *pool_new(gchar *file, const gchar *weights, resnet18_precision precision, guint threads,
+static GstResnet18Pool *pool_new(resnet18_model *model, resnet18_precision precision, guint threads,
                                  resnet18_error *error) {
   GstResnet18Pool *pool = g_new0(GstResnet18Pool, 1);
   guint cpus = resnet18_cpu_count();
-  pool->file = file;
+  pool->model = resnet18_model_ref(model);
+  pool->classes = resnet18_model_classes(model);
   pool->wanted_precision = precision;
   pool->wanted_threads = threads ? threads : MIN(cpus, MAX_CHOSEN_THREADS);
   pool->max_workers = MAX(1, cpus / pool->wanted_threads);
@@ -382,18 +367,15 @@ static GstResnet18Pool *pool_new(gchar *file, const gchar *weights, resnet18_pre
   g_mutex_init(&pool->lock);
   g_cond_init(&pool->work);
   g_queue_init(&pool->turn);
-  if (resnet18_model_load(weights, &pool->model, error) == RESNET18_OK) {
-    pool->classes = resnet18_model_classes(pool->model);
-    if (open_first_worker(pool, error))
-      return pool;
-  }
+  if (open_first_worker(pool, error))
+    return pool;
   pool_free(pool);
   return NULL;
 }
 
 /* `auto` may have come to what another pool already has. */
 static GstResnet18Pool *prefer_existing(GstResnet18Pool *pool, resnet18_error *error) {
-  GstResnet18Pool *same = find_pool(pool->file, pool->precision, pool->threads);
+  GstResnet18Pool *same = find_pool(pool->model, pool->precision, pool->threads);
   if (same) {
     pool_free(pool);
     return same;
@@ -408,19 +390,20 @@ static GstResnet18Pool *prefer_existing(GstResnet18Pool *pool, resnet18_error *e
 
 GstResnet18Pool *gst_resnet18_pool_acquire(const gchar *weights, resnet18_precision precision, guint threads,
                                            resnet18_error *error) {
-  gchar *file = file_key(weights);
+  resnet18_model *model;
   GstResnet18Pool *pool;
+  if (resnet18_model_load(weights, &model, error) != RESNET18_OK)
+    return NULL;
   g_mutex_lock(&registry_lock);
-  pool = find_pool(file, precision, threads);
-  if (pool) {
-    g_free(file);
-  } else {
-    pool = pool_new(file, weights, precision, threads, error);
+  pool = find_pool(model, precision, threads);
+  if (!pool) {
+    pool = pool_new(model, precision, threads, error);
     pool = pool ? prefer_existing(pool, error) : NULL;
   }
   if (pool)
     pool->users++;
   g_mutex_unlock(&registry_lock);
+  resnet18_model_unref(model);
   return pool;
 }
 

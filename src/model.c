@@ -365,7 +365,7 @@ static void append_identity(char *text, size_t room, const char *path) {
 static char *identity_of(const char *path) {
   enum { ROOM = 2 * 160 };
   static const char ending[] = ".calibration";
-  const size_t length = path ? strlen(path) : 0, room = 2 * length + sizeof ending + ROOM;
+  const size_t room = (path ? strlen(path) : 0) + sizeof ending + ROOM;
   char *text = calloc(1, room);
   if (!text || !path)
     return text;
