@@ -6,6 +6,7 @@
  *     test_faults WEIGHTS CALIBRATION CHECKPOINT OLD-CHECKPOINT [FIRST-WORD...]     only operations that begin so */
 #include "faults.h"
 
+#include "../engine/plain_gemm.h"
 #include "../loading/files.h"
 #include "blas.h"
 #include "model.h"
@@ -193,20 +194,10 @@ static resnet18_status selftest(resnet18_error *error) {
   return error->status;
 }
 
-static void multiply(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float *c, int ldc) {
-  for (int i = 0; i < m; i++)
-    for (int j = 0; j < n; j++) {
-      float sum = 0;
-      for (int l = 0; l < k; l++)
-        sum += a[i * lda + l] * b[l * ldb + j];
-      c[i * ldc + j] = sum;
-    }
-}
-
 /* An OpenBLAS that cannot be tried is not used. */
 static resnet18_status try_blas(resnet18_error *error) {
   *error = (resnet18_error){0};
-  if (!r18_gemm_is_right(multiply))
+  if (!r18_gemm_is_right(plain_gemm))
     *error = (resnet18_error){RESNET18_ERROR_MEMORY, "not used"};
   return error->status;
 }

@@ -5,20 +5,13 @@
  *   rtsp_server FILE.mp4|DESCRIPTION [PORT [ADDRESS [USER PASSWORD]]]
  *
  * A description ends in a payloader named pay0. PORT 0 is any that is free; ADDRESS is 127.0.0.1 unless given. */
+#include "../end_of_input.h"
+
 #include <gst/gst.h>
 #include <gst/rtsp-server/rtsp-server.h>
 
 #include <stdio.h>
 #include <string.h>
-
-static gboolean on_input(GIOChannel *channel, GIOCondition condition, gpointer loop) {
-  gchar byte;
-  gsize got = 0;
-  if (g_io_channel_read_chars(channel, &byte, 1, &got, NULL) == G_IO_STATUS_NORMAL)
-    return G_SOURCE_CONTINUE;
-  g_main_loop_quit(loop);
-  return G_SOURCE_REMOVE;
-}
 
 /* Who does not name the user and the password is answered 401. */
 static void protect(GstRTSPServer *server, GstRTSPMediaFactory *factory, const gchar *user, const gchar *password) {
@@ -73,9 +66,7 @@ int main(int argc, char **argv) {
   guint source = gst_rtsp_server_attach(server, NULL);
   int status = 1;
   if (source != 0) {
-    GIOChannel *input = g_io_channel_unix_new(0);
-    g_io_add_watch(input, G_IO_IN | G_IO_HUP | G_IO_ERR, on_input, loop);
-    g_io_channel_unref(input);
+    quit_at_end_of_input(loop);
     printf("rtsp://%s:%d/clip\n", address, gst_rtsp_server_get_bound_port(server));
     fflush(stdout);
     g_main_loop_run(loop);

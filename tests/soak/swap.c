@@ -3,6 +3,8 @@
  * "FRAMES RESULTS CHANGES" each second, and ends when its standard input does.
  *
  *   swap STREAMS SECONDS GOOD.safetensors BROKEN.safetensors     SECONDS: between two changes of a stream */
+#include "../end_of_input.h"
+
 #include <gst/gst.h>
 
 #include <stdio.h>
@@ -54,15 +56,6 @@ static gboolean on_message(GstBus *bus, GstMessage *message, gpointer data) {
   return G_SOURCE_CONTINUE;
 }
 
-static gboolean on_input(GIOChannel *channel, GIOCondition condition, gpointer loop) {
-  gchar byte;
-  gsize got = 0;
-  if (g_io_channel_read_chars(channel, &byte, 1, &got, NULL) == G_IO_STATUS_NORMAL)
-    return G_SOURCE_CONTINUE;
-  g_main_loop_quit(loop);
-  return G_SOURCE_REMOVE;
-}
-
 static gboolean make_pipeline(App *app) {
   GError *error = NULL;
   GString *text = g_string_new(NULL);
@@ -107,8 +100,7 @@ int main(int argc, char **argv) {
   app.loop = g_main_loop_new(NULL, FALSE);
   GstBus *bus = gst_element_get_bus(app.pipeline);
   gst_bus_add_watch(bus, on_message, &app);
-  GIOChannel *input = g_io_channel_unix_new(0);
-  g_io_add_watch(input, G_IO_IN | G_IO_HUP | G_IO_ERR, on_input, app.loop);
+  quit_at_end_of_input(app.loop);
   g_timeout_add((guint)(1000 * atof(argv[2]) / app.streams), on_change, &app);
   g_timeout_add_seconds(1, on_second, &app);
   gst_element_set_state(app.pipeline, GST_STATE_PLAYING);
@@ -117,7 +109,6 @@ int main(int argc, char **argv) {
   gst_element_set_state(app.pipeline, GST_STATE_NULL);
   gst_bus_remove_watch(bus);
   gst_object_unref(bus);
-  g_io_channel_unref(input);
   for (guint i = 0; i < app.streams; i++)
     gst_object_unref(app.classify[i]);
   g_free(app.classify);
