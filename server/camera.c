@@ -113,7 +113,8 @@ static void call_watchers(camera *c) {
   }
 }
 
-/* For whoever reads the log: what is wrong, once for each reason, and that it is over. With the lock held. */
+/* For whoever reads the log: what is wrong, once for each reason, and that it is over. On the thread that alone changes
+ * them, and without the lock, which a log that nobody reads must not hold. */
 static void say_state(camera *c) {
   if ((c->state == WAITING || c->state == FAILED) && g_strcmp0(c->said, c->reason) != 0) {
     fprintf(stderr, "resnet18-server: camera %s: %s\n", c->spec->name, c->reason ? c->reason : "it fails");
@@ -133,11 +134,11 @@ static void set_state(camera *c, camera_state state, const char *reason) {
   c->state = state;
   g_free(c->reason);
   c->reason = clean;
-  say_state(c);
   json_t *json = news ? state_json(c) : NULL;
   if (state != PLAYING)
     call_watchers(c);
   g_mutex_unlock(&c->lock);
+  say_state(c);
   if (json) {
     char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6));
     events_publish("state", text);
