@@ -73,11 +73,15 @@ static void keep_job(lane *l) {
   l->said = now;
 }
 
+static bool is_stalled(const lane *l) {
+  return g_get_monotonic_time() - l->frame >= STALL_SECONDS * G_USEC_PER_SEC;
+}
+
 /* A stream that has nothing more to say must not hold a lane, nor the worker that shall end. */
 static bool may_wait(void *user) {
   lane *l = user;
   keep_job(l);
-  return !queue_stopping() && g_get_monotonic_time() - l->frame < STALL_SECONDS * G_USEC_PER_SEC;
+  return !queue_stopping() && !is_stalled(l);
 }
 
 static report new_report(const char *input) {
@@ -150,12 +154,15 @@ static char *classify_stream(lane *l, const char *input, const char *uri, GError
     keep_job(l);
     l->frame = g_get_monotonic_time();
   }
-  if (source && *error == NULL && !queue_stopping() && !may_wait(l))
+  const bool stopped = queue_stopping(); /* asked once: the signal may come meanwhile */
+  if (source && *error == NULL && is_stalled(l))
     g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "no frame came for %d s", STALL_SECONDS);
   stream_close(source);
   if (*error == NULL && used == 0)
     g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_DAMAGED, "no frame could be decoded from it");
-  if (*error == NULL && !queue_stopping()) {
+  if (stopped) {
+    g_clear_error(error); /* what was not waited for is no fault of the stream's */
+  } else if (*error == NULL) {
     for (size_t i = 0; i < l->engine.classes; i++)
       l->engine.scores[i] = (float)(sum[i] / (double)used);
     answer_fill(&l->engine, &l->options->answer, l->best, &r);

@@ -356,7 +356,7 @@ class One(Base):
         listener = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(listener.close)
         listener.settimeout(60)
-        w = self.worker("--lanes", "1")
+        w = self.worker("--lanes", "1", "--tries", "1")
         s = self.submit(self.list_of(["http://127.0.0.1:%d/film.mp4" % listener.getsockname()[1]]), self.output)
         client = listener.accept()[0]
         self.addCleanup(client.close)
