@@ -4,8 +4,8 @@
     count.py [--failed N] TESTLOG.json...
 
 A program that speaks as cmocka does, or in the Test Anything Protocol, counts as as many tests as it says it ran;
-any other program as one. Each skip is printed with its
-reason, each failure by name. --failed adds failures that happened outside (a build that broke). The last line is
+any other program as one. Each skip is printed with its reason, each failure by name and with what the program said
+around it, because of a long log often only the end is kept. --failed adds failures that happened outside (a build that broke). The last line is
 "N passed, M failed" or "N passed, M failed, K skipped"; the exit status is 0 only if nothing failed and something
 passed."""
 import argparse
@@ -19,6 +19,7 @@ FAILED = re.compile(r"^\[  FAILED  \] (?:.*: )?(\d+) test\(s\), listed below", r
 SKIPPED = re.compile(r"^\[  SKIPPED \] (?:.*: )?(\d+) test\(s\), listed below", re.M)
 TAP = re.compile(r"^(not )?ok \d+(?: - )?(.*?)(?: # SKIP *(.*))?$", re.M)
 ONE_SKIPPED = re.compile(r"(?:^(.*)\n)?^\[  SKIPPED \] (?!(?:.*: )?\d+ test\(s\))(.+)$", re.M)
+WRONG = re.compile(r"^not ok|^\[  (?:ERROR|FAILED)  |^Traceback|Sanitizer|runtime error|error:", re.I)
 ONE_FAILED = re.compile(r"^\[  FAILED  \] (?!(?:.*: )?\d+ test\(s\))(.+)$", re.M)
 
 
@@ -29,6 +30,17 @@ def number(pattern, text):
 def last_line(text):
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1].strip() if lines else "no reason given"
+
+
+def around_failure(output, before=4, after=16, most=40):
+    """The lines of an output that say what went wrong, or its last ones, each marked."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    wanted = set()
+    for index, line in enumerate(lines):
+        if WRONG.search(line):
+            wanted.update(range(max(0, index - before), min(len(lines), index + after)))
+    chosen = sorted(wanted)[:most] or range(max(0, len(lines) - after), len(lines))
+    return [f"    | {lines[index][:300]}" for index in chosen]
 
 
 def count_tap(name, output):
@@ -69,6 +81,8 @@ def count(run):
     if wrong and not failed:  # a crash, a leak, a time-out: something that the program itself did not count
         failed = 1
         lines.append(f"FAILED {name}: {result.lower()}, exit status {run.get('returncode')}")
+    if failed:
+        lines += around_failure(output)
     if not passed + failed + skipped:
         passed = 1
     return passed, failed, skipped, lines

@@ -44,4 +44,6 @@ with tempfile.TemporaryDirectory() as folder:
         good = 0 if ", 0 failed" in wanted and not wanted.startswith("0 passed") else 1
         if found != wanted or done.returncode != good:
             problems.append(f"{run}: '{found}' (exit status {done.returncode}), expected '{wanted}' ({good})")
+        if run["result"] not in ("OK", "SKIP") and run.get("stdout") and "    | " not in done.stdout:
+            problems.append(f"{run}: what the program said is not shown")
 tree.finish(len(CASES), problems)
