@@ -313,10 +313,13 @@ static bool is_word(const char *list, const char *name) {
 
 static enum MHD_Result check_parameter(void *user, enum MHD_ValueKind kind, const char *name, const char *value) {
   request *r = user;
-  if (is_word(r->route->parameters, name))
+  const bool known = is_word(r->route->parameters, name);
+  /* The value that is looked up by name is one and the same; a second one is elsewhere. */
+  if (known && value == request_query(r, name))
     return MHD_YES;
   char *valid = g_utf8_make_valid(name, -1);
-  refuse(r, MHD_HTTP_BAD_REQUEST, g_strdup_printf("there is no parameter '%.64s'", valid));
+  refuse(r, MHD_HTTP_BAD_REQUEST,
+         g_strdup_printf(known ? "the parameter '%.64s' is given twice" : "there is no parameter '%.64s'", valid));
   g_free(valid);
   return MHD_NO;
 }

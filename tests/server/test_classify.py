@@ -57,7 +57,8 @@ def parameters():
         equal(other["cam-class"], 817, "map of another class")
         check(other["cam"] != found["cam"], "the maps of two classes are the same")
         for query in ("top_k=0", "top_k=1001", "top_k=x", "top_k=", "top_k=1.5", "threshold=2", "threshold=nan", "cam=2",
-                      "groups=yes", "cam_class=1000", "cam_class=-1", "colour=red"):
+                      "groups=yes", "cam_class=1000", "cam_class=-1", "colour=red", "top_k=1&top_k=1",
+                      "cam=1&groups=1&cam=0"):
             answer = server.classify(data, "?" + query)
             equal(answer.status, 400, query)
             check(query.split("=")[0] in answer.error, f"{query}: {answer.error}")
