@@ -138,26 +138,30 @@ static size_t color_table(uint8_t packed) {
   return packed & 0x80 ? 3u << ((packed & 7) + 1) : 0;
 }
 
-bool encoded_gif_is_whole(const uint8_t *data, size_t size) {
-  enum { HEADER = 13, HEADER_PACKED = 10, DESCRIPTOR = 9, DESCRIPTOR_PACKED = 8 };
+enum { GIF_DESCRIPTOR = 9 };
+
+/* Where the descriptor of the first frame begins, all of which is there; 0 if there is none. */
+static size_t gif_descriptor(const uint8_t *data, size_t size) {
+  enum { HEADER = 13, HEADER_PACKED = 10, EXTENSION = 0x21, FRAME = 0x2c };
   if (size < HEADER)
-    return false;
+    return 0;
   reader r = {data, size, HEADER + color_table(data[HEADER_PACKED])};
-  while (r.at < size) {
-    const uint8_t kind = data[r.at++];
-    if (kind == 0x2c) { /* a frame: descriptor, colours, size of the codes, data */
-      if (size - r.at < DESCRIPTOR)
-        return false;
-      r.at += DESCRIPTOR + color_table(data[r.at + DESCRIPTOR_PACKED]) + 1;
-      return skip_blocks(&r);
-    }
-    if (kind != 0x21) /* an extension: kind, data */
-      return false;
-    r.at++;
+  while (r.at < size && data[r.at] == EXTENSION) {
+    r.at += 2; /* with its kind */
     if (!skip_blocks(&r))
-      return false;
+      return 0;
   }
-  return false;
+  return r.at < size && data[r.at] == FRAME && size - r.at > GIF_DESCRIPTOR ? r.at + 1 : 0;
+}
+
+size_t encoded_gif_first_frame(const uint8_t *data, size_t size) {
+  enum { PACKED = 8 };
+  const size_t at = gif_descriptor(data, size);
+  if (at == 0)
+    return 0;
+  /* Descriptor, colours, size of the codes, data. */
+  reader r = {data, size, at + GIF_DESCRIPTOR + color_table(data[at + PACKED]) + 1};
+  return skip_blocks(&r) ? r.at : 0;
 }
 
 /* ---- All kinds ----------------------------------------------------------------------------------------- */
@@ -230,22 +234,17 @@ static void at_least(uint32_t *value, uint32_t least) {
 }
 
 static bool gif_size(const uint8_t *data, size_t size, uint32_t *width, uint32_t *height) {
-  enum { HEADER = 13, HEADER_PACKED = 10, DESCRIPTOR = 9 };
-  if (size < HEADER)
+  const size_t at = gif_descriptor(data, size);
+  if (at == 0)
+    return false;
+  const uint8_t *frame = data + at;
+  const uint32_t frame_width = little_endian(frame + 4, 2), frame_height = little_endian(frame + 6, 2);
+  if (frame_width == 0 || frame_height == 0)
     return false;
   *width = little_endian(data + 6, 2);
   *height = little_endian(data + 8, 2);
-  reader r = {data, size, HEADER + color_table(data[HEADER_PACKED])};
-  while (r.at < size && data[r.at] == 0x21) {
-    r.at += 2;
-    if (!skip_blocks(&r))
-      return false;
-  }
-  if (r.at >= size || data[r.at] != 0x2c || size - r.at < 1 + DESCRIPTOR)
-    return false;
-  const uint8_t *frame = data + r.at + 1;
-  at_least(width, little_endian(frame, 2) + little_endian(frame + 4, 2));
-  at_least(height, little_endian(frame + 2, 2) + little_endian(frame + 6, 2));
+  at_least(width, little_endian(frame, 2) + frame_width);
+  at_least(height, little_endian(frame + 2, 2) + frame_height);
   return true;
 }
 
@@ -331,7 +330,7 @@ bool encoded_is_whole(encoded_kind kind, const uint8_t *data, size_t size) {
   case ENCODED_PNG:
     return encoded_png_is_whole(data, size);
   case ENCODED_GIF:
-    return encoded_gif_is_whole(data, size);
+    return encoded_gif_first_frame(data, size) != 0;
   case ENCODED_BMP:
     return bmp_is_whole(data, size);
   case ENCODED_WEBP:

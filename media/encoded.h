@@ -17,8 +17,8 @@ bool encoded_png_is_whole(const uint8_t *data, size_t size);
 /* Width and height in pixels as the header says. False if there is none. */
 bool encoded_png_size(const uint8_t *data, size_t size, uint32_t *width, uint32_t *height);
 
-/* To the end of the first frame (GIF89a). */
-bool encoded_gif_is_whole(const uint8_t *data, size_t size);
+/* Bytes up to the end of the first frame (GIF89a), 0 if not all of it is there. */
+size_t encoded_gif_first_frame(const uint8_t *data, size_t size);
 
 /* What the first bytes are the beginning of. */
 typedef enum {

@@ -5,6 +5,7 @@
 #include "samples.h"
 
 #include <gdk-pixbuf/gdk-pixbuf.h>
+#include <string.h>
 #include <webp/decode.h>
 
 G_DEFINE_QUARK(resnet18 - still - error, still_error)
@@ -16,15 +17,17 @@ static bool fail(GError **error, still_error code, const char *sentence) {
 
 /* ---- gdk-pixbuf ---------------------------------------------------------------------------------------- */
 
-/* The loader is named, so that nothing is guessed from the bytes by a list of all kinds that gdk-pixbuf knows. */
-static GdkPixbuf *load(const char *type, const guint8 *data, gsize size, GError **error) {
+/* The loader is named, so that nothing is guessed from the bytes by a list of all kinds that gdk-pixbuf knows. The
+ * picture is `data` and, behind it, the string `end`. */
+static GdkPixbuf *load(const char *type, const guint8 *data, gsize size, const char *end, GError **error) {
   GdkPixbufLoader *loader = gdk_pixbuf_loader_new_with_type(type, error);
   if (loader == NULL) {
     g_prefix_error(error, "gdk-pixbuf has no loader for it: ");
     return NULL;
   }
   /* A loader must be closed in any case, and the first error is the one that says why. */
-  bool ok = gdk_pixbuf_loader_write(loader, data, size, error);
+  bool ok = gdk_pixbuf_loader_write(loader, data, size, error) &&
+            gdk_pixbuf_loader_write(loader, (const guchar *)end, strlen(end), error);
   ok = gdk_pixbuf_loader_close(loader, ok ? error : NULL) && ok;
   GdkPixbuf *found = ok ? gdk_pixbuf_loader_get_pixbuf(loader) : NULL;
   if (found)
@@ -35,8 +38,9 @@ static GdkPixbuf *load(const char *type, const guint8 *data, gsize size, GError 
   return found;
 }
 
-static bool decode_pixbuf(const char *type, const guint8 *data, gsize size, still *picture, GError **error) {
-  GdkPixbuf *stored = load(type, data, size, error);
+static bool decode_pixbuf(const char *type, const guint8 *data, gsize size, const char *end, still *picture,
+                          GError **error) {
+  GdkPixbuf *stored = load(type, data, size, end, error);
   GdkPixbuf *pixbuf = stored ? gdk_pixbuf_apply_embedded_orientation(stored) : NULL;
   g_clear_object(&stored);
   if (pixbuf == NULL)
@@ -80,13 +84,14 @@ static bool decode_webp(const guint8 *data, gsize size, still *picture, GError *
 static bool decode(encoded_kind kind, const guint8 *data, gsize size, still *picture, GError **error) {
   switch (kind) {
   case ENCODED_JPEG:
-    return decode_pixbuf("jpeg", data, size, picture, error);
+    return decode_pixbuf("jpeg", data, size, "", picture, error);
   case ENCODED_PNG:
-    return decode_pixbuf("png", data, size, picture, error);
+    return decode_pixbuf("png", data, size, "", picture, error);
   case ENCODED_GIF:
-    return decode_pixbuf("gif", data, size, picture, error);
+    /* The first frame and the trailer: gdk-pixbuf would decode all frames, which may be thousands, or too large. */
+    return decode_pixbuf("gif", data, encoded_gif_first_frame(data, size), ";", picture, error);
   case ENCODED_BMP:
-    return decode_pixbuf("bmp", data, size, picture, error);
+    return decode_pixbuf("bmp", data, size, "", picture, error);
   case ENCODED_WEBP:
     return decode_webp(data, size, picture, error);
   default:

@@ -64,6 +64,22 @@ def parameters():
             check(query.split("=")[0] in answer.error, f"{query}: {answer.error}")
 
 
+def gif(*frames):
+    """A GIF of 5 x 5 pixels whose frames all have the data of a single pixel, whatever they say of their size."""
+    picture = b"GIF89a" + bytes([5, 0, 5, 0, 0x80, 0, 0]) + bytes(6)
+    for width, height in frames:
+        picture += b"\x2c" + bytes(4) + width.to_bytes(2, "little") + height.to_bytes(2, "little")
+        picture += bytes([0, 2, 2, 0x44, 1, 0])
+    return picture + b";"
+
+
+def frames_of_a_gif():
+    with Server() as server:
+        wanted = server.classify(gif((1, 1))).json["classes"]
+        for later in ((0, 1), (60000, 60000), (1, 1)):
+            equal(server.classify(gif((1, 1), later)).json["classes"], wanted, f"only the first frame counts: {later}")
+
+
 def mistakes():
     png = media("chelsea.png")
     huge = png[:16] + (6000).to_bytes(4, "big") * 2 + png[24:]
@@ -75,6 +91,8 @@ def mistakes():
         (media("china.jpg")[:5000], {}, 400, "cut short"),
         (png[:100] + bytes(len(png) - 200) + png[-100:], {}, 400, ""),
         (huge, {}, 413, "6000 x 6000"),
+        (gif((0, 1)), {}, 400, "size"),
+        (gif((60000, 60000)), {}, 413, "60000 x 60000"),
         (b"II*\0" + bytes(100), {}, 415, "kind"),
         (b"{}", {"Content_Type": "application/json"}, 415, "application/json"),
         (png, {"Content_Type": "text/plain"}, 415, "text/plain"),
@@ -110,4 +128,5 @@ def other_requests():
         equal(server.ask("GET", "/metrics?x=1").status, 400, "a parameter where there is none")
 
 
-main(the_answer_is_that_of_the_command, a_form_is_taken_like_a_body, parameters, mistakes, other_requests)
+main(the_answer_is_that_of_the_command, a_form_is_taken_like_a_body, parameters, frames_of_a_gif, mistakes,
+     other_requests)

@@ -68,8 +68,29 @@ static void test_png(void **state) {
 static const uint8_t gif[] = {'G',  'I', 'F', '8', '9', 'a',  1, 0, 1, 0, 0x80, 0, 0, 0, 0, 0, 255, 255,  255, 0x21,
                               0xfe, 2,   'h', 'i', 0,   0x2c, 0, 0, 0, 0, 1,    0, 1, 0, 0, 2, 2,   0x44, 1,   0};
 
+static bool gif_is_whole(const uint8_t *data, size_t size) {
+  const size_t frame = encoded_gif_first_frame(data, size);
+  assert_true(frame == 0 || frame == sizeof gif);
+  return frame != 0;
+}
+
 static void test_gif(void **state) {
-  check_prefixes(encoded_gif_is_whole, gif, sizeof gif, 1);
+  enum { FRAME_WIDTH = 30, FRAME_HEIGHT = 32 };
+  uint8_t changed[sizeof gif + 1];
+  uint32_t width = 0, height = 0;
+  check_prefixes(gif_is_whole, gif, sizeof gif, 1);
+  memcpy(changed, gif, sizeof gif);
+  changed[sizeof gif] = 0x2c; /* another frame follows, of which nothing is there */
+  assert_true(gif_is_whole(changed, sizeof changed));
+  changed[FRAME_WIDTH] = 7; /* larger than its screen */
+  assert_true(encoded_size(ENCODED_GIF, changed, sizeof gif, &width, &height));
+  assert_int_equal(width, 7);
+  assert_int_equal(height, 1);
+  changed[FRAME_WIDTH] = 0;
+  assert_false(encoded_size(ENCODED_GIF, changed, sizeof gif, &width, &height));
+  changed[FRAME_WIDTH] = 1;
+  changed[FRAME_HEIGHT] = 0;
+  assert_false(encoded_size(ENCODED_GIF, changed, sizeof gif, &width, &height));
 }
 
 /* A marker inside a segment, stuffed zeros and restarts are not the end. */
