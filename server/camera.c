@@ -10,9 +10,9 @@
 #include <gst/app/gstappsink.h>
 #include <string.h>
 
-/* Seconds without a frame after which the source counts as dead, at most and at least; milliseconds between two looks
- * at it; looks over which the rate is taken, and before it is believed. */
-enum { SILENCE = 20, SHORT_SILENCE = 3, TICK = 500, WINDOW = 20, SETTLED = 4 };
+/* Milliseconds between two looks at the source; looks over which the rate is taken; looks and frames before it is
+ * believed. */
+enum { TICK = 500, WINDOW = 20, SETTLED = 2, ENOUGH = 10 };
 /* Between two results of one camera in the events. */
 static const gint64 result_pause = G_USEC_PER_SEC / 2;
 
@@ -58,7 +58,7 @@ struct camera {
   char *reason, *result; /* NULL = none */
   char *said;            /* the reason that the log has; NULL while all is well */
   double rate;
-  double usual; /* the rate, but also of the last time that it played; its thread's own */
+  double usual; /* the rate when a frame last came; 0 = not known yet; its thread's own */
   unsigned restarts;
   guint64 classified; /* of pipelines that have ended */
   json_t *stats;      /* of the pipeline, or of the last one */
@@ -68,8 +68,6 @@ struct camera {
   guint64 frame_number;
   GPtrArray *watchers;
 };
-
-static const int waits[] = {1, 1, 1, 1, 1, 2}; /* seconds */
 
 static void begin(camera *c);
 
@@ -309,8 +307,8 @@ static void take_down(camera *c) {
 
 /* To begin anew after a while; of a file that has been played, never. */
 static void retire(camera *c, camera_state state, const char *reason) {
-  const unsigned step = MIN(c->attempts, G_N_ELEMENTS(waits) - 1);
-  c->retry = state == WAITING ? g_get_monotonic_time() + waits[step] * G_USEC_PER_SEC : 0;
+  const double pause = supervision_pause(&c->spec->supervision, c->attempts);
+  c->retry = state == WAITING ? g_get_monotonic_time() + (gint64)(pause * G_USEC_PER_SEC) : 0;
   c->attempts++;
   set_state(c, state, reason); /* before what may take long */
   take_down(c);
@@ -413,11 +411,13 @@ static void begin(camera *c) {
 static void measure_rate(camera *c, gint64 now, guint64 frames) {
   const unsigned place = c->n_looks % WINDOW, oldest = c->n_looks < WINDOW ? 0 : place;
   const double seconds = (double)(now - c->looks[oldest].time) / G_USEC_PER_SEC;
-  const double rate = c->n_looks && seconds > 0 ? (double)(frames - c->looks[oldest].frames) / seconds : 0;
+  const guint64 came = c->n_looks ? frames - c->looks[oldest].frames : 0;
+  const double rate = seconds > 0 ? (double)came / seconds : 0;
+  const bool news = c->n_looks && frames > c->looks[(c->n_looks - 1) % WINDOW].frames;
   c->looks[place].time = now;
   c->looks[place].frames = frames;
   c->n_looks++;
-  if (c->state == PLAYING && c->n_looks > SETTLED)
+  if (news && c->n_looks > SETTLED && came >= ENOUGH) /* silence says nothing of how often frames come */
     c->usual = rate;
   g_mutex_lock(&c->lock);
   c->rate = c->state == PLAYING ? rate : 0;
@@ -433,9 +433,9 @@ static void measure(camera *c, gint64 now) {
     read_target(c, c->pipeline, i, false);
 }
 
-/* Seconds without a frame after which the source counts as dead: what ten frames take, within reason. */
+/* Seconds without a frame after which it is lost. */
 static double patience(const camera *c) {
-  return c->state == PLAYING && c->usual > 0 ? CLAMP(10 / c->usual, SHORT_SILENCE, SILENCE) : SILENCE;
+  return supervision_silence(&c->spec->supervision, c->state == PLAYING ? c->usual : 0);
 }
 
 static void give_up(camera *c, double seconds) {
@@ -452,7 +452,7 @@ static void look(camera *c, gint64 now) {
     c->n_looks = 0;
     set_state(c, PLAYING, NULL);
   }
-  if (c->played_since && now - c->played_since > SILENCE * G_USEC_PER_SEC)
+  if (c->played_since && supervision_is_healthy((double)(now - c->played_since) / G_USEC_PER_SEC))
     c->attempts = 0;
   if ((double)silent > patience(c) * G_USEC_PER_SEC)
     give_up(c, patience(c));

@@ -58,6 +58,11 @@ static const row camera_rows[] = {
     {.field = {.name = "transport", .kind = FIELD_CHOICE, .choices = transports}},
     {.field = {.name = "latency", .kind = FIELD_INTEGER, .least = 0, .most = 60000}},
     {.field = {.name = "loop", .kind = FIELD_BOOLEAN}},
+    {.field = {.name = "no-frame-timeout",
+               .kind = FIELD_NUMBER,
+               .least = LEAST_NO_FRAME_TIMEOUT,
+               .most = MOST_NO_FRAME_TIMEOUT}},
+    {.field = {.name = "retry", .kind = FIELD_CHOICE, .choices = retry_manners}},
     {.field = {.name = "max-rate", .kind = FIELD_NUMBER, .least = 0, .most = 1000},
      .property = "max-rate",
      .conversion = FRACTION},
@@ -364,9 +369,12 @@ static void take_settings(config *c) {
 
 /* ---- Cameras ------------------------------------------------------------------------------------------- */
 
+static double number_of(const toml_value *value) {
+  return value->kind == TOML_INTEGER ? (double)value->integer : value->number;
+}
+
 static char *text_of(const config *c, const row *r, const toml_value *value) {
   char digits[G_ASCII_DTOSTR_BUF_SIZE];
-  const double number = value->kind == TOML_INTEGER ? (double)value->integer : value->number;
   switch (value->kind) {
   case TOML_BOOLEAN:
     return g_strdup(value->boolean ? "true" : "false");
@@ -376,12 +384,12 @@ static char *text_of(const config *c, const row *r, const toml_value *value) {
     break;
   }
   if (r->conversion == NANOSECONDS)
-    return g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)llround(number * 1e9));
+    return g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)llround(number_of(value) * 1e9));
   if (r->conversion == FRACTION)
-    return g_strdup_printf("%" G_GINT64_FORMAT "/1000", (gint64)llround(number * 1000));
+    return g_strdup_printf("%" G_GINT64_FORMAT "/1000", (gint64)llround(number_of(value) * 1000));
   if (value->kind == TOML_INTEGER)
     return g_strdup_printf("%" G_GINT64_FORMAT, value->integer);
-  return g_strdup(g_ascii_formatd(digits, sizeof digits, "%.9g", number));
+  return g_strdup(g_ascii_formatd(digits, sizeof digits, "%.9g", value->number));
 }
 
 static void copy_properties(const config *c, const row *rows, const toml_value *table, GArray *properties) {
@@ -425,6 +433,14 @@ static void add_target(const config *c, camera_spec *spec, const toml_value *tab
     set_spool(c, target, spool, spec->name);
 }
 
+static void set_supervision(const config *c, const toml_value *camera, supervision *to) {
+  const toml_value *timeout = look_up(c, camera, "no-frame-timeout"), *retry = look_up(c, camera, "retry");
+  if (timeout)
+    to->no_frame_timeout = number_of(timeout);
+  if (retry)
+    to->manner = strcmp(retry->string, retry_manners[RETRY_QUICK]) == 0 ? RETRY_QUICK : RETRY_PATIENT;
+}
+
 /* Only of a file without problems. */
 static camera_spec *make_camera(const config *c, const toml_value *camera) {
   camera_spec *spec = camera_spec_new(camera->name);
@@ -445,6 +461,7 @@ static camera_spec *make_camera(const config *c, const toml_value *camera) {
   if (latency)
     spec->latency = (int)latency->integer;
   spec->loop = loop && loop->boolean;
+  set_supervision(c, camera, &spec->supervision);
   return spec;
 }
 

@@ -115,6 +115,7 @@ static camera_spec *make_spec(const live *l, const char *word) {
   camera_spec *spec = camera_spec_new(name);
   spec->uri = uri;
   spec->loop = l->settings->loop;
+  spec->supervision.manner = RETRY_QUICK;
   spec_set(spec->classify, "overlay", "true");
   spec_set(spec->classify, "groups", "true");
   g_free(plain);

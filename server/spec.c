@@ -27,6 +27,7 @@ camera_spec *camera_spec_new(const char *name) {
   spec->classify = new_properties();
   spec->targets = g_ptr_array_new_with_free_func(free_target);
   spec->latency = -1;
+  spec->supervision = (supervision){RETRY_PATIENT, NO_FRAME_TIMEOUT};
   return spec;
 }
 
@@ -80,10 +81,14 @@ static bool targets_equal(const GPtrArray *a, const GPtrArray *b) {
   return equal;
 }
 
+static bool supervision_equal(const supervision *a, const supervision *b) {
+  return a->manner == b->manner && a->no_frame_timeout == b->no_frame_timeout;
+}
+
 bool camera_spec_equal(const camera_spec *a, const camera_spec *b) {
   return strcmp(a->name, b->name) == 0 && strcmp(a->uri, b->uri) == 0 && g_strcmp0(a->transport, b->transport) == 0 &&
-         a->latency == b->latency && a->loop == b->loop && properties_equal(a->classify, b->classify) &&
-         targets_equal(a->targets, b->targets);
+         a->latency == b->latency && a->loop == b->loop && supervision_equal(&a->supervision, &b->supervision) &&
+         properties_equal(a->classify, b->classify) && targets_equal(a->targets, b->targets);
 }
 
 char *spec_uri(const char *word, const char *base) {

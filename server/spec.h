@@ -3,6 +3,8 @@
 #ifndef RESNET18_SERVER_SPEC_H
 #define RESNET18_SERVER_SPEC_H
 
+#include "supervision.h"
+
 #include <glib.h>
 #include <stdbool.h>
 
@@ -27,6 +29,7 @@ typedef struct {
   char *transport;    /* of RTSP, as rtspsrc's protocols; NULL = its own */
   int latency;        /* of RTSP, in milliseconds; -1 = its own */
   bool loop;          /* a file begins anew at its end */
+  supervision supervision;
 } camera_spec;
 
 camera_spec *camera_spec_new(const char *name);

@@ -30,6 +30,7 @@ CAMERAS = 3
 AWAY = 5  # seconds: longer than reconnect takes to notice
 SETTLED = 2  # seconds between two losses
 STEADY = 6  # seconds that a bad line is watched
+LONG = 4  # seconds until frames are there again, to be said at once
 PORT = "8554"
 
 
@@ -211,13 +212,18 @@ class Lane:
         bring_back()
         returned = time.monotonic()
         until(lambda: self.frames() > before, f"{how.__name__}: a frame in the server")
-        self.times.append((how.__name__, "server", time.monotonic() - returned))
+        self.note(how, "server", time.monotonic() - returned)
         # What reconnect has not noticed it need not say again.
         until(lambda: self.watcher.said("espresso", returned) or not self.watcher.said("has gone", gone),
               f"{how.__name__}: a result in reconnect")
         when = self.watcher.said("espresso", returned)
         if when:
-            self.times.append((how.__name__, "reconnect", when - returned))
+            self.note(how, "reconnect", when - returned)
+
+    def note(self, how, program, seconds):
+        self.times.append((how.__name__, program, seconds))
+        if seconds > LONG:
+            print(f"# camera {self.number}, {how.__name__}, {program}: {seconds:.1f} s, until {time.strftime('%H:%M:%S')}", flush=True)
 
 
 def losses(lane):

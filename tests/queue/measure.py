@@ -3,10 +3,13 @@
 """What the work queue costs, printed for docs/fleet.md; no test.
 
     tests/queue/measure.py BUILD [--pictures N] [--precision P] [--runs N] [--realtime]
+    tests/queue/measure.py BUILD --memory [--pictures 100000] [--submit "--window 4096"]
 
 One worker, then two, each with one lane's threads on a processor of its own; in between `resnet18 classify` with one thread on
 the same list, which decodes, prepares and classifies without a queue. Times are what the kernel counts for the processes, from
-a tenth of the results to nine tenths. --realtime: before whatever else the machine does (chrt -f 1; root)."""
+a tenth of the results to nine tenths. --realtime: before whatever else the machine does (chrt -f 1; root).
+
+--memory: resident memory of the submitter, of two workers and of the server while JPEGs of 32x32 pixels go through."""
 import argparse, os, re, resource, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -121,6 +124,55 @@ class Bench:
         return r.stdout
 
 
+def slope(points):
+    """Of the line with the least squares."""
+    xs, ys = zip(*points)
+    x, y = statistics.mean(xs), statistics.mean(ys)
+    return sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a in xs)
+
+
+class Memory(Bench):
+    """Each process's resident memory by the number of results that there are."""
+
+    def write_list(self, count):
+        picture = os.path.join(self.folder, "small.jpg")
+        subprocess.run(["gst-launch-1.0", "-q", "videotestsrc", "num-buffers=1", "pattern=snow", "!",
+                        "video/x-raw,width=32,height=32", "!", "jpegenc", "!", "filesink", "location=" + picture], check=True)
+        with open(self.list, "w") as f:
+            f.write((picture + "\n") * count)
+
+    def run(self):
+        workers, out, seen = [self.worker(cpu) for cpu in (0, 1)], os.path.join(self.folder, "out.jsonl"), []
+        submit = subprocess.Popen([self.tool, "submit", "--nats", self.url, self.list, "-o", out, *self.o.submit.split()],
+                                  stderr=subprocess.DEVNULL)
+        begun, size, lines = time.monotonic(), 0, -1  # the first line of the part is a heading
+        while submit.poll() is None:
+            time.sleep(1)
+            if os.path.exists(out + ".part"):
+                with open(out + ".part", "rb") as f:
+                    f.seek(size)
+                    new = f.read()
+                size, lines = size + len(new), lines + new.count(b"\n")
+            if lines > 0 and submit.poll() is None:
+                seen.append((lines, [rss(p.pid) for p in (submit, *workers, self.nats)]))
+            if len(seen) % 60 == 1:
+                print("%.0f s: %s" % (time.monotonic() - begun, seen[-1]), flush=True)
+        for w in workers:
+            w.send_signal(signal.SIGTERM)
+            w.communicate()
+        if submit.returncode:
+            sys.exit("submit ends with status %d" % submit.returncode)
+        with open(out, "rb") as f:
+            found = f.read().count(b"\n")
+        print("%d lines in %.0f s; from the %dth to the %dth, MB: first, last, most; kB in 10,000 results after the first tenth" %
+              (found, time.monotonic() - begun, seen[0][0], seen[-1][0]))
+        later = [one for one in seen if one[0] > self.o.pictures / 10]
+        for i, name in enumerate(("submitter", "a worker", "the other", "server")):
+            values = [one[1][i] / 1e6 for one in seen]
+            print("%s: %.1f, %.1f, %.1f; %+.1f" % (name, values[0], values[-1], max(values),
+                                                 slope([(n, v[i]) for n, v in later]) * 10000 / 1e3))
+
+
 def main():
     a = argparse.ArgumentParser()
     a.add_argument("build")
@@ -129,10 +181,14 @@ def main():
     a.add_argument("--runs", type=int, default=3)
     a.add_argument("--realtime", action="store_true")
     a.add_argument("--submit", default="")
+    a.add_argument("--memory", action="store_true")
     o = a.parse_args()
     folder = tempfile.mkdtemp(prefix="resnet18-measure-")
-    bench = Bench(o, folder)
+    bench = (Memory if o.memory else Bench)(o, folder)
     try:
+        if o.memory:
+            bench.run()
+            return
         print(bench.forward())
         for _ in range(o.runs):
             alone = bench.alone()

@@ -7,7 +7,7 @@
  *
  *   /steady-0 ... /steady-(COUNT-1)   as a camera should be
  *   /slow                             a frame in four seconds
- *   /silent                           stays connected after two seconds, and sends no more
+ *   /silent                           stays connected after five seconds, and sends no more
  *   /flapping, of the second URL      hangs up after three seconds, and can be had again */
 #include <gst/app/gstappsink.h>
 #include <gst/app/gstappsrc.h>
@@ -176,7 +176,7 @@ static void add_all(GPtrArray *cameras, guint count, GstRTSPServer *server, GstR
   for (guint i = 0; i < count; i++)
     add(server, cameras, g_strdup_printf("steady-%u", i), PERIOD, 0, NULL);
   add(server, cameras, g_strdup("slow"), 4000, 0, NULL);
-  add(server, cameras, g_strdup("silent"), PERIOD, 2000 / PERIOD, NULL);
+  add(server, cameras, g_strdup("silent"), PERIOD, 5000 / PERIOD, NULL);
   add(flapping, cameras, g_strdup("flapping"), PERIOD, 3000 / PERIOD, flapping);
 }
 

@@ -239,7 +239,8 @@ static const struct {
      "/e/f:14: camera.c.model: there is no [model.flowrs]; did you mean 'flowers'?\n"},
     {"[camera.a]\nuri = 'x'\nmax-rate = -1\ninterval = 0\nroi = '1,2,3'\ncrop = 'middle'\nthreshold = 1.01\ntop-k = "
      "21\n"
-     "groups = 'yes'\nsmoothing = nan\nlatency = 1e3\ntransport = 'quic'\nfps = 5\nhysteresis = inf\n",
+     "groups = 'yes'\nsmoothing = nan\nlatency = 1e3\ntransport = 'quic'\nfps = 5\nhysteresis = inf\nno-frame-timeout "
+     "= 2\nretry = 'now'\n",
      "/e/f:3: camera.a.max-rate: must be 0 to 1000, not -1\n"
      "/e/f:4: camera.a.interval: must be 1 to 1000000000, not 0\n"
      "/e/f:5: camera.a.roi: must be \"x,y,w,h\" in pixels or in parts of the frame\n"
@@ -251,7 +252,9 @@ static const struct {
      "/e/f:11: camera.a.latency: an integer is wanted, not a number\n"
      "/e/f:12: camera.a.transport: must be auto, tcp or udp, not 'quic'\n"
      "/e/f:13: camera.a.fps: there is no such key\n"
-     "/e/f:14: camera.a.hysteresis: must be 0 to 1, not inf\n"},
+     "/e/f:14: camera.a.hysteresis: must be 0 to 1, not inf\n"
+     "/e/f:15: camera.a.no-frame-timeout: must be 3 to 3600, not 2\n"
+     "/e/f:16: camera.a.retry: must be patient or quick, not 'now'\n"},
     {"[defaults]\nuri = 'x'\nmodel = 'm'\nroi = 'x'\n", "/e/f:2: defaults.uri: each camera has its own\n"
                                                         "/e/f:3: defaults.model: there is no [model.m]\n"
                                                         "/e/f:4: defaults.roi: must be \"x,y,w,h\" in pixels or in "
@@ -331,8 +334,9 @@ static void show_properties(const GArray *properties, GString *to) {
 /* A camera as one line, its targets as further ones. */
 static char *describe(const camera_spec *spec) {
   GString *text = g_string_new(NULL);
-  g_string_printf(text, "%s %s %s %d %d %d:", spec->name, spec->uri, spec->transport ? spec->transport : "-",
-                  spec->latency, spec->loop, spec->has_model);
+  g_string_printf(text, "%s %s %s %d %d %d %s %g:", spec->name, spec->uri, spec->transport ? spec->transport : "-",
+                  spec->latency, spec->loop, spec->has_model, retry_manners[spec->supervision.manner],
+                  spec->supervision.no_frame_timeout);
   show_properties(spec->classify, text);
   for (guint i = 0; i < spec->targets->len; i++) {
     const spec_target *target = spec->targets->pdata[i];
@@ -342,25 +346,27 @@ static char *describe(const camera_spec *spec) {
   return g_string_free(text, FALSE);
 }
 
-static const char fleet[] = "[model.flowers]\nweights = 'f.pth'\nlabels = 'f.txt'\n"
-                            "[target.log]\nlocation = 'log/{camera}.jsonl'\n"
-                            "[target.home]\nlocation = 'mqtt://h/cameras/{camera}'\ndevice-name = 'Camera {camera}'\n"
-                            "client-id = 'r-{camera}'\nspool = '/var/spool'\ndrain-timeout = 0.5\n"
-                            "[defaults]\ntargets = ['log']\nmax-rate = 2.5\nlatency = 100\n"
-                            "[camera.door]\nuri = 'rtsp://u:p@h/x'\ntransport = 'tcp'\nsmoothing = 1\ngroups = false\n"
-                            "[camera.yard]\nuri = 'v.mp4'\nloop = true\nmodel = 'flowers'\ntargets = ['home', 'log']\n"
-                            "max-rate = 1\ntransport = 'auto'\nroi = '0,0,0.5,1'\n"
-                            "[camera.off]\nuri = 'x'\nenabled = false\n"
-                            "[camera.bare]\nuri = '/x y.mp4'\ntargets = []\n";
+static const char fleet[] =
+    "[model.flowers]\nweights = 'f.pth'\nlabels = 'f.txt'\n"
+    "[target.log]\nlocation = 'log/{camera}.jsonl'\n"
+    "[target.home]\nlocation = 'mqtt://h/cameras/{camera}'\ndevice-name = 'Camera {camera}'\n"
+    "client-id = 'r-{camera}'\nspool = '/var/spool'\ndrain-timeout = 0.5\n"
+    "[defaults]\ntargets = ['log']\nmax-rate = 2.5\nlatency = 100\n"
+    "[camera.door]\nuri = 'rtsp://u:p@h/x'\ntransport = 'tcp'\nsmoothing = 1\ngroups = false\nretry = 'quick'\n"
+    "[camera.yard]\nuri = 'v.mp4'\nloop = true\nmodel = 'flowers'\ntargets = ['home', 'log']\n"
+    "max-rate = 1\ntransport = 'auto'\nroi = '0,0,0.5,1'\nno-frame-timeout = 4.5\n"
+    "[camera.off]\nuri = 'x'\nenabled = false\n"
+    "[camera.bare]\nuri = '/x y.mp4'\ntargets = []\n";
 static const char *const fleet_cameras[] = {
-    "door rtsp://u:p@h/x tcp 100 0 0: overlay=true groups=false max-rate=2500/1000 smoothing=1000000000\n"
+    "door rtsp://u:p@h/x tcp 100 0 0 quick 20: overlay=true groups=false max-rate=2500/1000 smoothing=1000000000\n"
     "  log: location=/e/log/door.jsonl stream-name=door",
-    "yard file:///e/v.mp4 - 100 1 1: weights=/e/f.pth labels=/e/f.txt overlay=true groups=true max-rate=1000/1000 "
+    "yard file:///e/v.mp4 - 100 1 1 patient 4.5: weights=/e/f.pth labels=/e/f.txt overlay=true groups=true "
+    "max-rate=1000/1000 "
     "roi=0,0,0.5,1\n"
     "  home: location=mqtt://h/cameras/yard device-name=Camera yard client-id=r-yard drain-timeout=500000000 "
     "stream-name=yard spool=/var/spool/home.yard\n"
     "  log: location=/e/log/yard.jsonl stream-name=yard",
-    "bare file:///x%20y.mp4 - 100 0 0: overlay=true groups=true max-rate=2500/1000",
+    "bare file:///x%20y.mp4 - 100 0 0 patient 20: overlay=true groups=true max-rate=2500/1000",
 };
 
 static void cameras_are_made(void **state) {
@@ -385,9 +391,17 @@ static void cameras_are_made(void **state) {
 /* Each change of the file that makes a camera another one. */
 static void changes_are_seen(void **state) {
   static const char *const changes[][2] = {
-      {"rtsp://u:p@h/x", "rtsp://u:p@h/y"}, {"'tcp'", "'udp'"},     {"latency = 100", "latency = 101"},
-      {"smoothing = 1", "smoothing = 2"},   {"log/{", "logs/{"},    {"targets = ['log']", "targets = []"},
-      {"groups = false", "loop = true"},    {"max-rate = 2.5", ""}, {"groups = false", "model = 'flowers'"},
+      {"rtsp://u:p@h/x", "rtsp://u:p@h/y"},
+      {"'tcp'", "'udp'"},
+      {"latency = 100", "latency = 101"},
+      {"smoothing = 1", "smoothing = 2"},
+      {"log/{", "logs/{"},
+      {"targets = ['log']", "targets = []"},
+      {"retry = 'quick'", "retry = 'patient'"},
+      {"retry = 'quick'", "retry = 'quick'\nno-frame-timeout = 21"},
+      {"groups = false", "loop = true"},
+      {"max-rate = 2.5", ""},
+      {"groups = false", "model = 'flowers'"},
   };
   settings s, unused;
   GPtrArray *before = read_cameras(fleet, &s);
