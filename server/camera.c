@@ -139,7 +139,8 @@ static void set_state(camera *c, camera_state state, const char *reason) {
   say_state(c);
   if (json) {
     char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6));
-    events_publish("state", text);
+    if (text)
+      events_publish("state", text);
     free(text);
     json_decref(json);
   }

@@ -5,6 +5,7 @@
 #include "http.h"
 
 #include "body.h"
+#include "json_memory.h"
 #include "listen.h"
 #include "metrics.h"
 #include "priority.h"
@@ -387,17 +388,18 @@ static void check(request *r) {
 
 /* ---- Answers ------------------------------------------------------------------------------------------- */
 
-static void decorate(request *r, struct MHD_Response *response, const char *type) {
-  if (type)
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-  MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+/* False when there is no memory for a field. */
+static bool decorate(request *r, struct MHD_Response *response, const char *type) {
+  bool good = !type || MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES;
+  good &= MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES;
   for (unsigned i = 0; i < r->n_headers; i++)
-    MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
+    good &= MHD_add_response_header(response, r->headers[i].name, r->headers[i].value) == MHD_YES;
   if (MHD_get_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL) == NULL)
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    good &= MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES;
+  return good;
 }
 
-/* Takes the response; on whatever thread. */
+/* Takes the response, on whatever thread; without one the connection is closed. */
 static void answer(request *r, unsigned status, struct MHD_Response *response) {
   g_mutex_lock(&r->lock);
   r->status = status;
@@ -413,9 +415,23 @@ static void answer(request *r, unsigned status, struct MHD_Response *response) {
 static void reply(request *r, unsigned status, const char *type, const void *data, size_t size,
                   enum MHD_ResponseMemoryMode mode) {
   struct MHD_Response *response = MHD_create_response_from_buffer(size, (void *)data, mode);
-  if (response)
-    decorate(r, response, type);
+  if (response == NULL && mode == MHD_RESPMEM_MUST_FREE)
+    free((void *)data);
+  if (response && !decorate(r, response, type)) {
+    MHD_destroy_response(response);
+    response = NULL;
+  }
   answer(r, status, response);
+}
+
+/* Whether the JSON of the answer may lack something; then the client has been told. */
+static bool is_incomplete(request *r) {
+  static const char lacking[] = "{\"error\":\"the server has no memory for the answer now\"}";
+  if (!json_memory_lacked())
+    return false;
+  request_add_header(r, MHD_HTTP_HEADER_RETRY_AFTER, G_STRINGIFY(1));
+  reply(r, MHD_HTTP_SERVICE_UNAVAILABLE, "application/json", lacking, sizeof lacking - 1, MHD_RESPMEM_PERSISTENT);
+  return true;
 }
 
 void request_add_header(request *r, const char *name, const char *value) {
@@ -426,7 +442,8 @@ void request_add_header(request *r, const char *name, const char *value) {
 }
 
 void request_reply(request *r, unsigned status, const char *type, const void *data, size_t size) {
-  reply(r, status, type, data, size, MHD_RESPMEM_MUST_COPY);
+  if (!is_incomplete(r))
+    reply(r, status, type, data, size, MHD_RESPMEM_MUST_COPY);
 }
 
 void request_reply_static(request *r, unsigned status, const char *type, const void *data, size_t size) {
@@ -437,7 +454,9 @@ void request_reply_json(request *r, unsigned status, json_t *json) {
   enum { DIGITS = 6 }; /* all that a float's score has */
   char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS));
   json_decref(json);
-  if (text)
+  if (is_incomplete(r))
+    free(text);
+  else if (text)
     reply(r, status, "application/json", text, strlen(text), MHD_RESPMEM_MUST_FREE);
   else
     answer(r, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL);
@@ -507,7 +526,8 @@ static void stream_free(void *user) {
   s->http->streams--;
   g_cond_broadcast(&s->http->changed);
   g_mutex_unlock(&s->http->lock);
-  s->source.closed(s->user);
+  if (s->source.closed)
+    s->source.closed(s->user);
   g_mutex_clear(&s->lock);
   g_free(s);
 }
@@ -533,11 +553,17 @@ bool request_stream(request *r, const char *type, const stream_source *source, v
   *out = s;
   struct MHD_Response *response =
       MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, stream_read, s, stream_free);
-  if (response == NULL)
-    abort(); /* out of memory, as GLib does */
-  decorate(r, response, type);
-  answer(r, MHD_HTTP_OK, response);
-  return true;
+  if (response && decorate(r, response, type)) {
+    answer(r, MHD_HTTP_OK, response);
+    return true;
+  }
+  s->source.closed = NULL; /* it is still the caller's */
+  if (response)
+    MHD_destroy_response(response);
+  else
+    stream_free(s);
+  request_busy(r, "there is no memory for a stream now");
+  return false;
 }
 
 /* ---- Life of a request --------------------------------------------------------------------------------- */
@@ -600,8 +626,9 @@ static enum MHD_Result send_answer(request *r) {
   g_mutex_unlock(&h->lock);
   if (r->response == NULL)
     return MHD_NO;
-  if (draining || !r->received || r->link->beyond)
-    MHD_add_response_header(r->response, MHD_HTTP_HEADER_CONNECTION, "close");
+  if ((draining || !r->received || r->link->beyond) &&
+      MHD_add_response_header(r->response, MHD_HTTP_HEADER_CONNECTION, "close") != MHD_YES)
+    return MHD_NO;
   r->stage = SENT;
   return MHD_queue_response(r->connection, r->status, r->response);
 }

@@ -69,8 +69,8 @@ typedef struct {
   ssize_t (*read)(void *user, char *to, size_t room);
   void (*closed)(void *user);
 } stream_source;
-/* False after an answer 503, when there are too many streams; `closed` is not called then. `reply` is set before the
- * first read and may be woken until `closed` returns. */
+/* False after an answer 503, when there are too many streams or no memory; `closed` is not called then. `reply` is set
+ * before the first read and may be woken until `closed` returns. */
 bool request_stream(request *r, const char *type, const stream_source *source, void *user, stream_reply **reply);
 void stream_wake(stream_reply *reply);
 

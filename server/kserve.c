@@ -3,6 +3,7 @@
  * pictures between them take the same way as everybody's. */
 #include "kserve.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "kserve_answer.h"
@@ -88,12 +89,13 @@ static void inference_free(inference *i) {
   g_free(i);
 }
 
-static GThreadPool *clerks(void);
+/* Few threads: what the numbers of requests take meanwhile is bounded. */
+static GThreadPool *clerks;
 
 static void done(job *j) {
   inference *i = j->user;
   if (__atomic_sub_fetch(&i->pending, 1, __ATOMIC_ACQ_REL) == 0)
-    g_thread_pool_push(clerks(), i, NULL);
+    g_thread_pool_push(clerks, i, NULL);
 }
 
 static job *make_job(inference *i, size_t picture) {
@@ -120,7 +122,10 @@ static bool start(inference *i) {
   const uint8_t *body = request_body(r, &length);
   if (!kserve_parse(i->model, body, length, request_header(r, "Inference-Header-Content-Length"),
                     classifier_classes(s->classifier), max_pictures(s), &i->ask, reason)) {
-    request_fail(r, 400, "%s", reason);
+    if (i->ask.lacks_memory)
+      request_busy(r, reason);
+    else
+      request_fail(r, 400, "%s", reason);
     return false;
   }
   const size_t count = i->pending = i->ask.pictures;
@@ -189,15 +194,23 @@ static void serve(gpointer data, gpointer unused) {
   inference_free(i);
 }
 
-/* Few threads: what the numbers of requests take meanwhile is bounded. */
-static GThreadPool *clerks(void) {
-  static GThreadPool *pool;
-  static gsize made;
-  if (g_once_init_enter(&made)) {
-    pool = g_thread_pool_new(serve, NULL, 2, FALSE, NULL);
-    g_once_init_leave(&made, 1);
+/* They are the pool's own, so that none is asked for when a request has come. */
+bool kserve_start(void) {
+  enum { CLERKS = 2 };
+  GError *error = NULL;
+  clerks = g_thread_pool_new(serve, NULL, CLERKS, TRUE, &error);
+  if (error) {
+    fprintf(stderr, "resnet18-server: %s\n", error->message);
+    g_error_free(error);
+    return false;
   }
-  return pool;
+  return true;
+}
+
+void kserve_stop(void) {
+  if (clerks)
+    g_thread_pool_free(clerks, FALSE, TRUE);
+  clerks = NULL;
 }
 
 static void infer(request *r) {
@@ -212,7 +225,7 @@ static void infer(request *r) {
   inference *i = g_new0(inference, 1);
   i->request = r;
   i->model = model;
-  g_thread_pool_push(clerks(), i, NULL);
+  g_thread_pool_push(clerks, i, NULL);
 }
 
 const route kserve_routes[] = {

@@ -5,6 +5,14 @@
 
 #include "http.h"
 
+#include <stdbool.h>
+
+/* Starts the threads that read requests and write answers, before the first one comes. False after a sentence on
+ * standard error. */
+bool kserve_start(void);
+/* When no handler runs any more. */
+void kserve_stop(void);
+
 /* Ended by a route without a method. */
 extern const route kserve_routes[];
 

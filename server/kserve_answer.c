@@ -125,9 +125,8 @@ static int append_chunk(const char *text, size_t length, void *answer) {
 GByteArray *kserve_answer(const kserve_request *request, const kserve_result *result, const resnet18_labels *labels,
                           size_t *json_length, char reason[static 256]) {
   GByteArray *answer = g_byte_array_new(), *tail = g_byte_array_new();
-  json_t *outputs = json_array();
-  json_t *root =
-      json_pack("{s:s, s:s, s:o}", "model_name", request->model->name, "model_version", VERSION, "outputs", outputs);
+  json_t *root = json_pack("{s:s, s:s, s:[]}", "model_name", request->model->name, "model_version", VERSION, "outputs");
+  json_t *outputs = json_object_get(root, "outputs"); /* NULL when there is no memory for the root */
   bool any_binary = false, good = true;
   if (request->id)
     json_object_set_new(root, "id", json_string(request->id));

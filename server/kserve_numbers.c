@@ -130,8 +130,10 @@ static bool bracket(scan *s, char *reason) {
 bool kserve_cut(const char *text, size_t length, kserve_cut_text *cut, char reason[static 256]) {
   scan s = {.at = text, .end = text + length, .cut = cut};
   *cut = (kserve_cut_text){.rest = malloc(KSERVE_MAX_REST)};
-  if (!cut->rest)
-    return fail(reason, "out of memory");
+  if (!cut->rest) {
+    cut->lacks_memory = true;
+    return fail(reason, "there is no memory for the request now");
+  }
   while (s.at < s.end) {
     if (*s.at == '"') {
       if (!take_string(&s, reason))

@@ -29,6 +29,7 @@ typedef struct {
   size_t length;
   kserve_array arrays[KSERVE_MAX_ARRAYS];
   size_t count;
+  bool lacks_memory; /* why kserve_cut failed */
 } kserve_cut_text;
 
 /* Takes the values of the members "data" of objects inside a list inside the request. On failure says why in `reason`.

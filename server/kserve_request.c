@@ -50,6 +50,7 @@ typedef struct {
   size_t binary_length;
   kserve_request *request;
   char *reason;
+  bool lacks_memory;
 } parser;
 
 static bool refuse(parser *p, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -60,6 +61,11 @@ static bool refuse(parser *p, const char *format, ...) {
   g_vsnprintf(p->reason, 256, format, arguments);
   va_end(arguments);
   return false;
+}
+
+static bool lacks_memory(parser *p) {
+  p->lacks_memory = true;
+  return refuse(p, "there is no memory for the request now");
 }
 
 static bool is_object_or_missing(parser *p, const json_t *value, const char *where) {
@@ -166,7 +172,7 @@ static bool read_input(parser *p, const json_t *input) {
   p->request->pictures = (size_t)shape[0];
   p->request->data = g_try_malloc(p->request->pictures * kserve_picture_bytes(p->model->input));
   if (!p->request->data)
-    return refuse(p, "out of memory");
+    return lacks_memory(p);
   return binary != SIZE_MAX ? take_binary(p, binary) : take_array(p, data, shape);
 }
 
@@ -286,6 +292,7 @@ bool kserve_parse(const kserve_model *model, const void *body, size_t length, co
   p.binary_length = length - json;
   char why[256];
   if (!kserve_cut(body, json, &p.cut, why)) {
+    p.lacks_memory = p.cut.lacks_memory;
     refuse(&p, "%s", why);
     goto out;
   }
@@ -297,6 +304,7 @@ out:
   free(p.cut.rest);
   if (!done)
     kserve_request_clear(request);
+  request->lacks_memory = p.lacks_memory;
   return done;
 }
 

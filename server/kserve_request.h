@@ -40,6 +40,7 @@ typedef struct {
   void *data; /* `pictures` of the model's type, aligned for it */
   kserve_output outputs[KSERVE_OUTPUTS];
   size_t output_count;
+  bool lacks_memory; /* after a failure: it is not the request's fault */
 } kserve_request;
 
 /* `json_length`: the value of the header Inference-Header-Content-Length, or NULL. `classes`: length of the logits.

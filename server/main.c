@@ -2,6 +2,8 @@
 /* resnet18-server: start, signals, the end. */
 #include "decoder_child.h"
 #include "health.h"
+#include "json_memory.h"
+#include "kserve.h"
 #include "reload.h"
 #include "routes.h"
 #include "server.h"
@@ -58,7 +60,7 @@ static bool start(server *s, GPtrArray *cameras) {
     return false;
   }
   s->live = live_new(&s->settings, cameras);
-  s->http = s->live ? http_new(&s->settings, route_tables, s) : NULL;
+  s->http = s->live && kserve_start() ? http_new(&s->settings, route_tables, s) : NULL;
   if (s->http == NULL)
     return false;
   __atomic_store_n(&s->ready, 1, __ATOMIC_RELEASE);
@@ -81,6 +83,7 @@ static void stop(server *s) {
   classifier_stop(s->classifier);
   if (s->http)
     http_free(s->http);
+  kserve_stop();
   live_free(s->live);
   decoder_free(s->decoder);
   classifier_free(s->classifier);
@@ -122,6 +125,7 @@ int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], DECODER_ARGUMENT) == 0)
     return decoder_child_main(argc, argv);
   share_heap();
+  json_memory_watch();
   const bool health = argc > 1 && strcmp(argv[1], "health") == 0;
   const bool good = settings_parse(&s.settings, &cameras, argc - health, argv + health, &status);
   if (good && !health && !s.settings.check_config)

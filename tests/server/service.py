@@ -136,13 +136,13 @@ def multipart(*parts, boundary="boundary0815"):
 
 
 class Server:
-    """A running server on a port of its own; options as on the command line."""
+    """A running server on a port of its own; options as on the command line, and more of subprocess.Popen's."""
 
-    def __init__(self, *options, env=None):
+    def __init__(self, *options, env=None, popen=None):
         self.lines = []
         self.process = subprocess.Popen([BINARY, "--port", "0", *options], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                                        env={**os.environ, **(env or {})})
+                                        env={**os.environ, **(env or {})}, **(popen or {}))
         self.ready = threading.Event()
         self.port = None
         self.reader = threading.Thread(target=self.read, daemon=True)
@@ -205,13 +205,14 @@ def until(condition, what):
 
 
 def main(*tests):
+    """Runs functions; one that returns a string was skipped for that reason."""
     print(f"1..{len(tests)}", flush=True)
     failed = False
     for number, test in enumerate(tests, 1):
         name = test.__name__.replace("_", " ")
         try:
-            test()
-            print(f"ok {number} - {name}", flush=True)
+            reason = test()
+            print(f"ok {number} - {name}" + (f" # SKIP {reason}" if reason else ""), flush=True)
         except Exception as error:  # whatever it is, the next test runs
             failed = True
             text = str(error) if isinstance(error, Failure) else traceback.format_exc()
