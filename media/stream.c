@@ -202,6 +202,10 @@ static GstSample *first_frame(stream *s, GError **error) {
     sample = pipeline_try_pull(s->pipeline, s->frames, &ended, &failure);
   if (sample == NULL && failure == NULL && atomic_load(&s->picture))
     sample = decode_picture(s, &failure);
+  if (sample == NULL && !may_wait(s)) { /* whatever is missing is so because nobody waited for it */
+    g_clear_error(&failure);
+    return NULL;
+  }
   if (sample == NULL && failure == NULL)
     fail(MEDIA_ERROR_UNKNOWN,
          atomic_load(&s->no_video) ? "there is no video in it" : "no frame could be decoded from it", &failure);

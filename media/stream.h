@@ -15,7 +15,7 @@ stream *stream_open(const char *uri, bool upright, GError **error);
 /* NULL is allowed. */
 void stream_close(stream *s);
 
-/* Asked every 50 ms while stream_next waits; false ends the wait as the stream's end would. */
+/* Asked every 50 ms while stream_next waits; false, which stays so, ends the wait as the stream's end would. */
 void stream_set_patience(stream *s, bool (*go_on)(void *user), void *user);
 
 /* The next frame; waits for it. A live source's newest: what came while nobody asked is dropped. NULL without an error

@@ -13,6 +13,8 @@
 /* Milliseconds between two looks at the source; looks over which the rate is taken; looks and frames before it is
  * believed. */
 enum { TICK = 500, WINDOW = 20, SETTLED = 2, ENOUGH = 10 };
+/* Seconds that a camera waits for the one in whose place it is. */
+enum { HANDOVER = 5 };
 /* Between two results of one camera in the events. */
 static const gint64 result_pause = G_USEC_PER_SEC / 2;
 
@@ -31,13 +33,14 @@ struct camera {
   unsigned number;
   char *secret; /* user and password in the URI; NULL = none */
   camera *before;
+  gint stopping; /* atomic */
   GMainContext *context;
   GMainLoop *loop;
 
   /* The thread's. */
   GstElement *pipeline;
   GSource *bus_watch;
-  gint64 retry;      /* when to begin anew; 0 = not */
+  GSource *retry;    /* begins anew; NULL = not */
   unsigned attempts; /* since it last played for a while */
   gint64 begun, played_since, last_result;
   guint64 frames_before; /* of this pipeline */
@@ -70,6 +73,7 @@ struct camera {
 };
 
 static void begin(camera *c);
+static gboolean begin_again(gpointer user);
 
 /* ---- State --------------------------------------------------------------------------------------------- */
 
@@ -306,10 +310,24 @@ static void take_down(camera *c) {
   gst_object_unref(pipeline);
 }
 
+static void begin_later(camera *c, double seconds) {
+  c->retry = g_timeout_source_new((guint)(seconds * 1000));
+  g_source_set_callback(c->retry, begin_again, c, NULL);
+  g_source_attach(c->retry, c->context);
+}
+
+static void forget_retry(camera *c) {
+  if (c->retry) {
+    g_source_destroy(c->retry);
+    g_clear_pointer(&c->retry, g_source_unref);
+  }
+}
+
 /* To begin anew after a while; of a file that has been played, never. */
 static void retire(camera *c, camera_state state, const char *reason) {
-  const double pause = supervision_pause(&c->spec->supervision, c->attempts);
-  c->retry = state == WAITING ? g_get_monotonic_time() + (gint64)(pause * G_USEC_PER_SEC) : 0;
+  forget_retry(c);
+  if (state == WAITING)
+    begin_later(c, supervision_pause(&c->spec->supervision, c->attempts));
   c->attempts++;
   set_state(c, state, reason); /* before what may take long */
   take_down(c);
@@ -391,8 +409,7 @@ static void watch_bus(camera *c) {
 
 static void begin(camera *c) {
   GError *error = NULL;
-  c->retry = 0;
-  c->pipeline = camera_pipeline_new(c->spec, &error);
+  c->pipeline = camera_pipeline_new(c->spec, supervision_answer(&c->spec->supervision, c->attempts), &error);
   if (c->pipeline == NULL) {
     retire(c, FAILED, error->message);
     g_error_free(error);
@@ -405,6 +422,16 @@ static void begin(camera *c) {
   c->played_since = 0;
   c->frames_before = __atomic_load_n(&c->frames, __ATOMIC_RELAXED);
   gst_element_set_state(c->pipeline, GST_STATE_PLAYING); /* a failure is a message */
+}
+
+static gboolean begin_again(gpointer user) {
+  camera *c = user;
+  forget_retry(c);
+  g_mutex_lock(&c->lock);
+  c->restarts++;
+  g_mutex_unlock(&c->lock);
+  begin(c);
+  return G_SOURCE_REMOVE;
 }
 
 /* ---- Looking after it ---------------------------------------------------------------------------------- */
@@ -464,12 +491,6 @@ static gboolean tick(gpointer user) {
   const gint64 now = g_get_monotonic_time();
   if (c->pipeline)
     look(c, now);
-  else if (c->retry && now >= c->retry) {
-    g_mutex_lock(&c->lock);
-    c->restarts++;
-    g_mutex_unlock(&c->lock);
-    begin(c);
-  }
   measure(c, now);
   return G_SOURCE_CONTINUE;
 }
@@ -487,12 +508,24 @@ static void supervise(camera *c) {
   retire(c, ENDED, "it is being stopped");
 }
 
+/* Its predecessor gives back what both want: a device, a spool. One that has locked itself up is not waited for. */
+static void await_predecessor(camera *c) {
+  const gint64 until = g_get_monotonic_time() + HANDOVER * G_USEC_PER_SEC;
+  gint64 now;
+  gboolean ended = FALSE;
+  while (!ended && (now = g_get_monotonic_time()) < until && !g_atomic_int_get(&c->stopping))
+    ended = camera_join(c->before, now + TICK * 1000);
+  if (!ended && !g_atomic_int_get(&c->stopping))
+    fprintf(stderr, "resnet18-server: camera %s: what it was before has not ended in %d s and is left behind\n",
+            c->spec->name, HANDOVER);
+  g_clear_pointer(&c->before, camera_unref);
+}
+
 static gpointer run(gpointer user) {
   camera *c = user;
   g_main_context_push_thread_default(c->context);
   if (c->before)
-    camera_join(c->before, G_MAXINT64);
-  g_clear_pointer(&c->before, camera_unref);
+    await_predecessor(c);
   supervise(c);
   g_main_context_pop_thread_default(c->context);
   g_mutex_lock(&c->lock);
@@ -525,6 +558,7 @@ static gboolean quit(gpointer loop) {
 }
 
 void camera_stop(camera *c) {
+  g_atomic_int_set(&c->stopping, TRUE);
   GSource *source = g_idle_source_new(); /* not a call from here, which could come before the loop runs */
   g_source_set_priority(source, G_PRIORITY_HIGH);
   g_source_set_callback(source, quit, c->loop, NULL);

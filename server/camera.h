@@ -18,7 +18,8 @@ camera *camera_ref(camera *c);
 /* NULL is allowed. */
 void camera_unref(camera *c);
 
-/* Once, after GStreamer was started. Begins when `before`, a camera that is being stopped or NULL, has ended. */
+/* Once, after GStreamer was started. Begins when `before`, a camera that is being stopped or NULL, has ended, or has
+ * not for too long. */
 void camera_start(camera *c, camera *before);
 /* Begins to stop it, and does not wait. */
 void camera_stop(camera *c);

@@ -7,10 +7,6 @@
 /* Frames a second and pixels of a side, for those who look. */
 enum { RATE = 10, SIDE = 960 };
 
-/* Microseconds until a camera has answered, or the next connection is tried: packets to one that is away are lost, and
- * TCP repeats them after 1, 3, 7, 15 seconds. */
-enum { CONNECTING = 4000000 };
-
 char *camera_pipeline_target_name(guint i) {
   return g_strdup_printf("target-%u", i);
 }
@@ -33,6 +29,7 @@ static gboolean is_rtsp(GstElement *source) {
 
 static void set_up_source(GstElement *decoder, GstElement *source, gpointer user) {
   const camera_spec *spec = user;
+  const guint64 *answer = g_object_get_data(G_OBJECT(decoder), "answer");
   if (!is_rtsp(source))
     return;
   if (spec->transport)
@@ -40,7 +37,7 @@ static void set_up_source(GstElement *decoder, GstElement *source, gpointer user
   if (spec->latency >= 0)
     g_object_set(source, "latency", (guint)spec->latency, NULL);
   if (g_object_class_find_property(G_OBJECT_GET_CLASS(source), "tcp-timeout"))
-    g_object_set(source, "tcp-timeout", (guint64)CONNECTING, NULL);
+    g_object_set(source, "tcp-timeout", *answer, NULL);
 }
 
 static void set_properties(GstElement *element, const GArray *properties) {
@@ -54,11 +51,14 @@ static void set_properties(GstElement *element, const GArray *properties) {
   }
 }
 
-static void configure(GstElement *pipeline, camera_spec *spec) {
+static void configure(GstElement *pipeline, camera_spec *spec, double answer) {
   GstElement *source = gst_bin_get_by_name(GST_BIN(pipeline), "source");
   GstElement *first = gst_bin_get_by_name(GST_BIN(pipeline), "first");
   GstElement *classify = gst_bin_get_by_name(GST_BIN(pipeline), "classify");
   g_signal_connect(source, "pad-added", G_CALLBACK(link_video), first);
+  guint64 *microseconds = g_new(guint64, 1);
+  *microseconds = (guint64)(answer * G_USEC_PER_SEC);
+  g_object_set_data_full(G_OBJECT(source), "answer", microseconds, g_free);
   g_signal_connect(source, "source-setup", G_CALLBACK(set_up_source), spec);
   g_object_set(source, "uri", spec->uri, NULL);
   gst_util_set_object_arg(G_OBJECT(classify), "post-messages", "all");
@@ -98,7 +98,7 @@ static char *describe(const camera_spec *spec) {
   return g_string_free(text, FALSE);
 }
 
-GstElement *camera_pipeline_new(const camera_spec *spec, GError **error) {
+GstElement *camera_pipeline_new(const camera_spec *spec, double answer, GError **error) {
   char *text = describe(spec);
   GstElement *pipeline = gst_parse_launch(text, error);
   g_free(text);
@@ -106,6 +106,6 @@ GstElement *camera_pipeline_new(const camera_spec *spec, GError **error) {
     g_clear_pointer(&pipeline, gst_object_unref);
     return NULL;
   }
-  configure(pipeline, (camera_spec *)spec);
+  configure(pipeline, (camera_spec *)spec, answer);
   return pipeline;
 }

@@ -7,9 +7,9 @@
 
 #include <gst/gst.h>
 
-/* Has elements named "classify", "valve" (open: drop=false), "sink" (an appsink of JPEGs) and, of target i, "target-i".
- * NULL with *error on failure. */
-GstElement *camera_pipeline_new(const camera_spec *spec, GError **error);
+/* `answer`: seconds that a network camera may take to answer. Has elements named "classify", "valve" (open:
+ * drop=false), "sink" (an appsink of JPEGs) and, of target i, "target-i". NULL with *error on failure. */
+GstElement *camera_pipeline_new(const camera_spec *spec, double answer, GError **error);
 /* "target-0" and so on. Free with g_free. */
 char *camera_pipeline_target_name(guint i);
 

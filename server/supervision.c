@@ -18,6 +18,15 @@ double supervision_pause(const supervision *s, unsigned attempts) {
   return patient[MIN(attempts, G_N_ELEMENTS(patient) - 1)];
 }
 
+/* Packets to a camera that is away are lost, and TCP repeats them after 1, 3, 7, 15 seconds: with attempts of 4 and 9 s
+ * and the pauses between them, one that comes back hears from us within 4 s, and one that takes 9 s to answer can be
+ * had. */
+double supervision_answer(const supervision *s, unsigned attempts) {
+  if (s->manner == RETRY_PATIENT)
+    return 15;
+  return attempts % 2 ? 9 : 4;
+}
+
 double supervision_silence(const supervision *s, double rate) {
   if (s->manner == RETRY_PATIENT || rate <= 0)
     return s->no_frame_timeout;

@@ -23,6 +23,8 @@ typedef struct {
 /* Seconds before the camera is begun again that has failed `attempts` times before without having played for a while.
  */
 double supervision_pause(const supervision *s, unsigned attempts);
+/* Seconds in which a network camera must have answered, or the next connection is tried. */
+double supervision_answer(const supervision *s, unsigned attempts);
 /* Seconds without a frame after which it is lost. `rate`: the frames a second that it plays with; 0 = it does not play,
  * or not long enough to tell. */
 double supervision_silence(const supervision *s, double rate);

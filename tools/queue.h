@@ -20,6 +20,9 @@
 #define QUEUE_INPUT "Resnet18-Input" /* what the result calls it; base64, because names may hold any byte */
 #define QUEUE_INDEX "Resnet18-Index" /* of the input in its submission, from 0 */
 #define QUEUE_ID "Nats-Msg-Id"       /* JetStream's own: RUN-INDEX */
+/* ... and of a job that a worker gave back: it has another message id, so that the stream takes it. */
+#define QUEUE_RESULT_ID "Resnet18-Result-Id" /* the result's message id, which is the first job's */
+#define QUEUE_TRIES "Resnet18-Tries"         /* those that it had before */
 #define QUEUE_CONSUMER "workers"
 
 enum {

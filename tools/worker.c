@@ -221,7 +221,7 @@ static char *classify(lane *l, const char *input, GError **error) {
 
 /* ---- Its result ---------------------------------------------------------------------------------------- */
 
-/* A message for another stream with the job's headers. */
+/* A message with the job's headers and the message id that its result has. */
 static natsMsg *derive(lane *l, const char *kind, const char *data, int size) {
   static const char *const copied[] = {QUEUE_ID, QUEUE_INDEX, QUEUE_INPUT, QUEUE_KIND};
   const char *run = strrchr(natsMsg_GetSubject(l->message), '.');
@@ -233,6 +233,9 @@ static natsMsg *derive(lane *l, const char *kind, const char *data, int size) {
       if (value)
         natsMsgHeader_Set(message, copied[i], value);
     }
+  const char *id = queue_header(l->message, QUEUE_RESULT_ID);
+  if (message && id)
+    natsMsgHeader_Set(message, QUEUE_ID, id);
   g_free(subject);
   return message;
 }
@@ -252,14 +255,40 @@ static char *error_json(const char *input, const char *reason) {
   return g_string_free(g_string_append_c(json, '}'), FALSE);
 }
 
-/* How often the job was given to a worker, this time included. */
-static guint64 deliveries(natsMsg *message) {
+/* How often the job was given to a worker that did not give it back, this time included. `place`: of the message in its
+ * stream. */
+static guint64 count_tries(natsMsg *message, guint64 *place) {
   jsMsgMetaData *meta = NULL;
+  const char *before = queue_header(message, QUEUE_TRIES);
   guint64 count = 1;
-  if (natsMsg_GetMetaData(&meta, message) == NATS_OK)
+  *place = 0;
+  if (natsMsg_GetMetaData(&meta, message) == NATS_OK) {
     count = meta->NumDelivered;
+    *place = meta->Sequence.Stream;
+  }
   jsMsgMetaData_Destroy(meta);
-  return count;
+  return count + (before ? g_ascii_strtoull(before, NULL, 10) : 0);
+}
+
+/* A worker that shall end queues the job anew, because the server counts a delivery whatever came of it. A worker that
+ * is killed between the two steps leaves two jobs, whose results have one id; the same job given back twice has one id,
+ * too. */
+static void give_back(lane *l, guint64 tries, guint64 place) {
+  natsMsg *again = derive(l, "jobs", natsMsg_GetData(l->message), natsMsg_GetDataLength(l->message));
+  const char *result = again ? queue_header(again, QUEUE_ID) : NULL;
+  char *count = g_strdup_printf("%" G_GUINT64_FORMAT, tries - 1);
+  char *id = result ? g_strdup_printf("%s-again-%" G_GUINT64_FORMAT, result, place) : NULL;
+  bool ok = again && natsMsgHeader_Set(again, QUEUE_TRIES, count) == NATS_OK;
+  if (id)
+    ok = ok && natsMsgHeader_Set(again, QUEUE_RESULT_ID, result) == NATS_OK &&
+         natsMsgHeader_Set(again, QUEUE_ID, id) == NATS_OK;
+  if (ok && queue_store(l->queue, again))
+    natsMsg_Ack(l->message, NULL);
+  else
+    natsMsg_Nak(l->message, NULL); /* which costs a try */
+  natsMsg_Destroy(again);
+  g_free(count);
+  g_free(id);
 }
 
 static void finish(lane *l, const char *json) {
@@ -293,7 +322,8 @@ static char *input_of(natsMsg *message) {
 static void do_job(lane *l) {
   char *input = input_of(l->message), *json = NULL;
   GError *error = NULL;
-  const guint64 tries = deliveries(l->message);
+  guint64 place;
+  const guint64 tries = count_tries(l->message, &place);
   l->said = g_get_monotonic_time();
   if (tries > (guint64)l->options->tries) { /* whoever had it did not live to say what was wrong */
     char *reason = g_strdup_printf("no worker finished it in %d tries", l->options->tries);
@@ -302,7 +332,7 @@ static void do_job(lane *l) {
   } else if ((json = classify(l, input, &error))) {
     finish(l, json);
   } else if (error == NULL) {
-    natsMsg_Nak(l->message, NULL);
+    give_back(l, tries, place);
   } else if (tries < (guint64)l->options->tries) {
     natsMsg_NakWithDelay(l->message, DELAY_MS * (int64_t)tries, NULL);
   } else {

@@ -363,11 +363,42 @@ class One(Base):
         client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 9999999\r\n\r\n")
         time.sleep(1)
         stop(w)
-        # Another worker may have it.
+        # Another worker may have it, and that was no try.
         self.assertEqual(self.messages()["resnet18"], 1)
-        s.terminate()
-        s.end()
-        self.assertEqual(s.returncode, 1)
+        client.close()
+        film = read(os.path.join(MEDIA, "bigbuckbunny.mp4"))
+        w = self.worker("--lanes", "1", "--tries", "1")
+        client = listener.accept()[0]
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: %d\r\n\r\n%s" % (len(film), film))
+        self.addCleanup(client.close)
+        self.finish(s)
+        stop(w)
+        with open(self.output) as f:
+            self.assertEqual([json.loads(line)["frames"] for line in f], [6])
+        self.assertEqual(self.messages(), {"resnet18": 0, "resnet18_results": 0, "resnet18_dead": 0})
+
+    @unittest.skipUnless(LONG, "takes a minute")
+    def test_a_stream_without_a_frame_is_told_so(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        film = read(os.path.join(MEDIA, "bigbuckbunny.mp4"))
+        w = self.worker("--lanes", "1", "--tries", "1")
+        s = self.submit(self.list_of(["http://127.0.0.1:%d/film.mp4" % listener.getsockname()[1]]), self.output)
+        client = listener.accept()[0]
+        self.addCleanup(client.close)
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: %d\r\n\r\n" % len(film))
+        for byte in film[:120]:  # enough to keep the connection, and never a frame
+            if s.poll() is not None:
+                break
+            try:
+                client.sendall(bytes([byte]))
+            except ConnectionError:
+                pass
+            time.sleep(1)
+        self.finish(s)
+        stop(w)
+        with open(self.output) as f:
+            self.assertEqual([json.loads(line)["error"] for line in f], ["no frame came for 60 s"])
 
     def test_the_output_is_a_file_or_nothing(self):
         inputs = self.pictures(1)

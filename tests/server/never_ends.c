@@ -4,7 +4,7 @@
 #include <gst/gst.h>
 #include <unistd.h>
 
-GstStateChangeReturn gst_element_set_state(GstElement *element, GstState state) {
+__attribute__((visibility("default"))) GstStateChangeReturn gst_element_set_state(GstElement *element, GstState state) {
   GstStateChangeReturn (*set_state)(GstElement *, GstState) = NULL;
   while (state == GST_STATE_NULL && GST_IS_PIPELINE(element))
     pause();

@@ -4,7 +4,9 @@
     test_live.py SERVER [LIBRARY]    LIBRARY: never_ends, to preload"""
 import json
 import os
+import signal
 import sys
+import tempfile
 import time
 
 from service import MEDIA, Server, check, equal, main, message, until
@@ -137,7 +139,27 @@ def a_camera_that_does_not_end_holds_nobody():
         playing(server)
         server.process.terminate()
         equal(server.process.wait(60), 0, "exit status")
+        check(any("does not stop" in line for line in server.lines), f"the camera has ended: {server.lines}")
 
 
-main(a_camera_that_does_not_end_holds_nobody, without_cameras, a_file_is_shown, events_are_told_and_told_again, a_camera_that_is_not_there,
+def a_camera_that_does_not_end_makes_room_for_its_successor():
+    if not NEVER_ENDS:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "f.toml")
+
+        def write(top_k):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"[camera.a]\nuri = '{CLIP}'\nloop = true\ntop-k = {top_k}\n")
+        write(1)
+        with Server("--config", path, "--drain-time", "500", env={"LD_PRELOAD": NEVER_ENDS}) as server:
+            playing(server)
+            write(2)
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda: any("left behind" in line for line in server.lines), "it is left behind")
+            playing(server)
+            until(lambda: len((streams(server)[0]["result"] or {"classes": []})["classes"]) == 2, "the change takes effect")
+
+
+main(a_camera_that_does_not_end_holds_nobody, a_camera_that_does_not_end_makes_room_for_its_successor, without_cameras, a_file_is_shown, events_are_told_and_told_again, a_camera_that_is_not_there,
      a_reader_that_does_not_read_is_cut, streams_are_limited_and_end_with_the_server)

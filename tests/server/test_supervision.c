@@ -32,6 +32,28 @@ static void a_quick_one_never_waits_long(void **state) {
   assert_int_equal(ms(supervision_pause(&quick, UINT32_MAX)), 2000);
 }
 
+/* The longest time that a quick one lets pass between two packets which ask for a connection: TCP sends them at the
+ * start of an attempt and 1, 3 and 7 s later. */
+static void a_quick_one_asks_often(void **state) {
+  static const int sent[] = {0, 1000, 3000, 7000};
+  int now = 0, last = 0, longest = 0;
+  for (unsigned attempt = 0; attempt < 20; attempt++) {
+    const int answer = ms(supervision_answer(&quick, attempt));
+    for (size_t i = 0; i < G_N_ELEMENTS(sent) && sent[i] < answer; i++) {
+      longest = MAX(longest, now + sent[i] - last);
+      last = now + sent[i];
+    }
+    now += answer + ms(supervision_pause(&quick, attempt));
+  }
+  assert_int_equal(longest, 4000);
+}
+
+static void a_slow_answer_is_waited_for(void **state) {
+  assert_true(ms(supervision_answer(&quick, 1)) >= 9000);
+  for (unsigned attempt = 0; attempt < 4; attempt++)
+    assert_in_range(ms(supervision_answer(&patient, attempt)), 9000, NO_FRAME_TIMEOUT * 1000 - 1);
+}
+
 static void a_patient_one_is_lost_after_the_timeout(void **state) {
   static const double rates[] = {0, 0.01, 1, 10, 25, 1000};
   const supervision minute = {RETRY_PATIENT, 60};
@@ -73,6 +95,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_patient_one_waits_longer_and_longer),
       cmocka_unit_test(a_quick_one_never_waits_long),
+      cmocka_unit_test(a_quick_one_asks_often),
+      cmocka_unit_test(a_slow_answer_is_waited_for),
       cmocka_unit_test(a_patient_one_is_lost_after_the_timeout),
       cmocka_unit_test(a_quick_one_is_lost_after_ten_frames),
       cmocka_unit_test(twenty_seconds_of_frames_are_healthy),
