@@ -46,11 +46,12 @@ def certify(folder, name, host):
     if not os.path.exists(ca + ".pem"):
         quiet([openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                "-subj", "/CN=Test authority", "-keyout", ca + ".key", "-out", ca + ".pem"])
+    name = f"subjectAltName={'IP' if host[0].isdigit() else 'DNS'}:{host}"
     quiet([openssl, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={host}",
-           "-addext", f"subjectAltName=DNS:{host}", "-keyout", key, "-out", request])
+           "-addext", name, "-keyout", key, "-out", request])
     extension = os.path.join(folder, "extension")
     with open(extension, "w", encoding="ascii") as file:
-        file.write(f"subjectAltName=DNS:{host}\n")
+        file.write(name + "\n")
     quiet([openssl, "x509", "-req", "-in", request, "-CA", ca + ".pem", "-CAkey", ca + ".key", "-CAcreateserial",
            "-days", "2", "-extfile", extension, "-out", certificate])
     return certificate, key

@@ -130,16 +130,20 @@ def running(host):
             server.process.wait()
 
 
+def missing():
+    """Why nats-server cannot be had here, or None."""
+    absent = [name for name in ("nats-server", "openssl") if not mosquitto.program(name)]
+    if absent:
+        return f"{', '.join(absent)} not installed"
+    if not os.path.exists(os.path.join(os.environ["RESNET18_BUILD"], "brokers", "resnet18-nats.so")):
+        return "built without NATS"
+    return None
+
+
 def where_there_is_nats(case):
-    def run():
-        absent = [name for name in ("nats-server", "openssl") if not mosquitto.program(name)]
-        if absent:
-            return f"{', '.join(absent)} not installed"
-        if not os.path.exists(os.path.join(os.environ["RESNET18_BUILD"], "brokers", "resnet18-nats.so")):
-            return "built without NATS"
-        return case()
-    return run
+    return lambda: missing() or case()
 
 
-launch.main([(case.__name__.replace("_", " "), where_there_is_nats(case)) for case in
-             (tls_password_and_stream, certificate_of_another_host, unknown_authority)])
+if __name__ == "__main__":
+    launch.main([(case.__name__.replace("_", " "), where_there_is_nats(case)) for case in
+                 (tls_password_and_stream, certificate_of_another_host, unknown_authority)])
