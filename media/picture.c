@@ -98,10 +98,12 @@ static GstVideoOrientationMethod orientation(GBytes *bytes, const GstCaps *type)
 
 /* ---- Decoding ------------------------------------------------------------------------------------------ */
 
-static GstElement *make_decoder(const GstCaps *type) {
+/* *any: its pixels may be in any format; gdkpixbufdec's are RGB or RGBA. */
+static GstElement *make_decoder(const GstCaps *type, bool *any) {
   GstElement *decoder = NULL;
   if (kind_of(type) != ENCODED_NOTHING)
     decoder = gst_element_factory_make("gdkpixbufdec", NULL);
+  *any = decoder == NULL;
   return decoder ? decoder : gst_element_factory_make("decodebin", NULL);
 }
 
@@ -115,9 +117,10 @@ static void link_decoded(GstElement *decoder, GstPad *pad, gpointer tail) {
 /* *appsrc and *sink live as long as the pipeline. */
 static GstElement *make_pipeline(GBytes *bytes, const GstCaps *type, GstVideoOrientationMethod method,
                                  GstElement **appsrc, GstAppSink **sink, GError **error) {
+  bool any;
   GstElement *pipeline = pipeline_new();
-  GstElement *source = gst_element_factory_make("appsrc", NULL), *decoder = make_decoder(type);
-  GstElement *tail = pipeline_tail(method, sink, error);
+  GstElement *source = gst_element_factory_make("appsrc", NULL), *decoder = make_decoder(type, &any);
+  GstElement *tail = pipeline_tail(method, any, sink, error);
   if (tail == NULL || source == NULL || decoder == NULL) {
     if (tail)
       g_set_error(error, MEDIA_ERROR, MEDIA_ERROR_UNKNOWN, "GStreamer's base plugins are not installed");

@@ -22,10 +22,11 @@ static GstElement *make(const char *factory, GError **error) {
   return element;
 }
 
-GstElement *pipeline_tail(GstVideoOrientationMethod method, GstAppSink **sink, GError **error) {
+GstElement *pipeline_tail(GstVideoOrientationMethod method, bool convert_any, GstAppSink **sink, GError **error) {
   const bool turn = method != GST_VIDEO_ORIENTATION_IDENTITY;
   GError *missing = NULL;
-  GstElement *bin = gst_bin_new(NULL), *convert = make("videoconvert", &missing), *end = make("appsink", &missing);
+  GstElement *bin = gst_bin_new(NULL), *end = make("appsink", &missing);
+  GstElement *convert = turn || convert_any ? make("videoconvert", &missing) : NULL;
   GstElement *flip = turn ? make("videoflip", &missing) : NULL;
   GstElement *const all[] = {convert, flip, end};
 
@@ -43,10 +44,10 @@ GstElement *pipeline_tail(GstVideoOrientationMethod method, GstAppSink **sink, G
   if (turn) {
     g_object_set(flip, "video-direction", method, NULL);
     gst_element_link_many(convert, flip, end, NULL);
-  } else {
+  } else if (convert) {
     gst_element_link(convert, end);
   }
-  GstPad *pad = gst_element_get_static_pad(convert, "sink");
+  GstPad *pad = gst_element_get_static_pad(convert ? convert : end, "sink");
   gst_element_add_pad(bin, gst_ghost_pad_new("sink", pad));
   gst_object_unref(pad);
   *sink = GST_APP_SINK(end);

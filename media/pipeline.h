@@ -8,9 +8,9 @@
 #include <stdbool.h>
 
 /* The end of a decoding pipeline: decoded video -> turned by `method` (AUTO: as the stream's tags say) -> *sink, in
- * formats that frame.h reads. A floating bin with a pad "sink"; *sink lives as long as it does. NULL with *error if
- * GStreamer's base plugins are missing. */
-GstElement *pipeline_tail(GstVideoOrientationMethod method, GstAppSink **sink, GError **error);
+ * formats that frame.h reads; from any format if `convert_any`, which takes its time. A floating bin with a pad "sink";
+ * *sink lives as long as it does. NULL with *error if GStreamer's base plugins are missing. */
+GstElement *pipeline_tail(GstVideoOrientationMethod method, bool convert_any, GstAppSink **sink, GError **error);
 
 /* A new pipeline, whose bus keeps nothing but errors: a stream of days posts many messages that nobody reads. */
 GstElement *pipeline_new(void);

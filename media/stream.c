@@ -81,7 +81,8 @@ stream *stream_open(const char *uri, bool upright, GError **error) {
   stream *s = g_new0(stream, 1);
   s->upright = upright;
   s->file = g_str_has_prefix(uri, "file:");
-  s->tail = pipeline_tail(upright ? GST_VIDEO_ORIENTATION_AUTO : GST_VIDEO_ORIENTATION_IDENTITY, &s->frames, error);
+  s->tail =
+      pipeline_tail(upright ? GST_VIDEO_ORIENTATION_AUTO : GST_VIDEO_ORIENTATION_IDENTITY, true, &s->frames, error);
   if (s->tail == NULL) {
     g_free(s);
     return NULL;
