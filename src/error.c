@@ -2,25 +2,19 @@
 /* Error sentences. */
 #include "error.h"
 
+#include "text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Length of the well-formed UTF-8 sequence at `s`, 0 if there is none or it is a control character. */
+/* Length of the well-formed UTF-8 sequence at `s`, 0 if there is none or it is a control character. The 0 at the end of
+ * a string ends a sequence, too. */
 static size_t printable_sequence(const unsigned char *s) {
-  size_t length = s[0] < 0x80                   ? 1
-                  : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-                  : (s[0] & 0xf0) == 0xe0       ? 3
-                  : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                                : 0;
+  const size_t length = r18_utf8_length(s, 4);
   if (length == 1)
     return s[0] >= 0x20 && s[0] != 0x7f;
-  for (size_t i = 1; i < length; i++)
-    if ((s[i] & 0xc0) != 0x80)
-      return 0;
-  if (length == 2 && s[0] == 0xc2 && s[1] < 0xa0)
-    return 0; /* C1 controls: terminals obey them */
-  return length;
+  return length == 2 && s[0] == 0xc2 && s[1] < 0xa0 ? 0 : length; /* C1 controls: terminals obey them */
 }
 
 static void make_printable(char *message) {

@@ -174,10 +174,6 @@ void r18_preprocessor_use(resnet18_preprocessor *p, const r18_resize_kernels *ke
   p->kernels = kernels;
 }
 
-r18_cpu_set r18_preprocessor_set(const resnet18_preprocessor *p) {
-  return p->wide ? R18_CPU_C : p->kernels->set;
-}
-
 static resnet18_status tables_too_large(const resnet18_preprocessor *p, resnet18_error *error) {
   return r18_fail(error, RESNET18_ERROR_MEMORY, "out of memory for the tables that resize %ux%u pixels", p->part.width,
                   p->part.height);

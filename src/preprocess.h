@@ -9,9 +9,6 @@
 /* Uses these kernels instead of the best ones that the processor may use. */
 void r18_preprocessor_use(resnet18_preprocessor *preprocessor, const r18_resize_kernels *kernels);
 
-/* The set whose kernels are used. */
-r18_cpu_set r18_preprocessor_set(const resnet18_preprocessor *preprocessor);
-
 /* The preprocessing's part of resnet18_selftest. */
 unsigned r18_preprocess_selftest(resnet18_selftest_report report, void *user);
 

@@ -118,9 +118,8 @@ typedef struct {
 bool r18_pack_floats(const r18_conv_kernel *kernel, const r18_conv *conv, unsigned first, const float *weights,
                      const float *bias, void *packed);
 
-/* Numbers in `weights` and `scale` of an r18_int8_group, for one channel. */
+/* Numbers in `weights` of an r18_int8_group, for one channel. */
 size_t r18_int8_weights(const r18_conv *conv, bool positions);
-size_t r18_int8_scales(bool positions);
 
 /* Best first for each shape; the planner takes the first whose set is allowed and which accepts. NULL at the end. */
 extern const r18_conv_kernel *const r18_conv_kernels_f32[];

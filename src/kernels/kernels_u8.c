@@ -28,10 +28,6 @@ size_t r18_int8_weights(const r18_conv *conv, bool positions) {
   return (size_t)conv->in_channels * (positions ? R18_POSITIONS : conv->kernel * conv->kernel);
 }
 
-size_t r18_int8_scales(bool positions) {
-  return positions ? R18_POSITIONS : 1;
-}
-
 bool r18_pack_floats(const r18_conv_kernel *kernel, const r18_conv *conv, unsigned first, const float *weights,
                      const float *bias, void *packed) {
   float scale[R18_PACK_GROUP * R18_POSITIONS];

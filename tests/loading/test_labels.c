@@ -79,6 +79,10 @@ static void test_damages(void **state) {
       {TEXT("one\n\xff\n"), "labels: line 2 is not UTF-8"},
       {TEXT("one\n\xc3\n"), "labels: line 2 is not UTF-8"},
       {TEXT("one\ntw\xc3"), "labels: line 2 is not UTF-8"},
+      {TEXT("one\n\xe0\x9f\xbf\n"), "labels: line 2 is not UTF-8"},     /* two bytes in three */
+      {TEXT("one\n\xed\xa0\x80\n"), "labels: line 2 is not UTF-8"},     /* a surrogate */
+      {TEXT("one\n\xf0\x8f\xbf\xbf\n"), "labels: line 2 is not UTF-8"}, /* three bytes in four */
+      {TEXT("one\n\xf4\x90\x80\x80\n"), "labels: line 2 is not UTF-8"}, /* above U+10FFFF */
       {TEXT("\xff\xfeo\0n\0\n\0t\0"), "labels: line 1 is not UTF-8"},
       {TEXT("one\nt\0wo\n"), "labels: line 2 has a control character"},
       {TEXT("one\ntwo\0"), "labels: line 2 has a control character"},
@@ -122,12 +126,45 @@ static void test_limits(void **state) {
                "the built-in labels: names 1000 classes, but the model has 999");
 }
 
+/* What a terminal would obey, or could not show, is not repeated; a name that is too long loses its beginning, between
+ * two characters. */
+static void test_sentences_are_printable(void **state) {
+  static const struct {
+    const char *name, *shown;
+  } cases[] = {
+      {"a\x1b[31mb", "a?[31mb"},
+      {"a\x7f", "a?"},
+      {"a\xc2\x9b"
+       "31m",
+       "a??31m"},
+      {"a\xc2\xa0", "a\xc2\xa0"},
+      {"\xe7\x8a\xac", "\xe7\x8a\xac"},
+      {"\xed\xa0\x80", "???"},
+      {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
+      {"a\xf0\x9f", "a??"},
+  };
+  resnet18_labels *labels;
+  resnet18_error error;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    assert_error(resnet18_labels_load(in_folder(cases[i].name), 2, &labels, &error), &error, RESNET18_ERROR_IO,
+                 cases[i].shown);
+  for (size_t more = 0; more < 3; more++) {
+    char name[2048] = "xxx";
+    for (size_t at = more; at + 3 < sizeof name - 1; at += 3)
+      memcpy(name + at, "\xe7\x8a\xac", 4);
+    assert_error(resnet18_labels_load(name, 2, &labels, &error), &error, RESNET18_ERROR_IO, ": cannot be opened");
+    assert_int_equal(strncmp(error.message, "...\xe7\x8a\xac", 6), 0);
+    assert_null(strchr(error.message, '?'));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_builtin),
       cmocka_unit_test(test_accepted),
       cmocka_unit_test(test_damages),
       cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_sentences_are_printable),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
