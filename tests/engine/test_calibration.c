@@ -35,6 +35,8 @@ static void test_round_trip(void **unused) {
   free(text);
 }
 
+#define LONG "10000000000000000000000000000000000000000000000000000000000000000000000"
+
 /* `from` in the example's text becomes `to`. */
 static const struct {
   const char *from, *to;
@@ -55,6 +57,8 @@ static const struct {
     {"conv1\t1.500000", "conv1\t1,5", RESNET18_ERROR_FORMAT, "'1,5' of conv1 is not a number"},
     {"conv1\t1.500000", "conv1\t1e3", RESNET18_ERROR_FORMAT, "'1e3' of conv1 is not a number"},
     {"conv1\t1.500000", "conv1\t99999999999", RESNET18_ERROR_FORMAT, "is not a number above 0 and up to"},
+    {"conv1\t1.500000", "conv1\t" LONG, RESNET18_ERROR_FORMAT, "has a field that is too long"},
+    {"conv1\t1.500000", LONG "\t1.500000", RESNET18_ERROR_FORMAT, "has a field that is too long"},
     {"conv1\t1.500000", "conv1\t1.500000\t2", RESNET18_ERROR_FORMAT, "has too many numbers"},
     {"15.250000\n", "15.250000\t", RESNET18_ERROR_FORMAT, "has too many numbers"},
     {"\t15.250000\n", "\n", RESNET18_ERROR_FORMAT, "has 16 numbers instead of 17"},
@@ -70,7 +74,7 @@ static void test_damage(void **unused) {
   for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
     char *at = strstr(text, damages[i].from);
     assert_non_null(at);
-    char *damaged = malloc(strlen(text) + 64);
+    char *damaged = malloc(strlen(text) + 128);
     const size_t size =
         (size_t)sprintf(damaged, "%.*s%s%s", (int)(at - text), text, damages[i].to, at + strlen(damages[i].from));
     r18_calibration read;

@@ -171,6 +171,22 @@ static void normalized_input_equals_rgb(void **state) {
   assert_int_equal(resnet18_session_run_normalized(session, nchw, 1, from_floats, NULL), RESNET18_OK);
   assert_close(from_floats, from_rgb);
   resnet18_session_free(session);
+  /* int8 begins with bytes: those that the floats stand for, and what is outside the colours is at their end. */
+  session = open_session(RESNET18_PRECISION_INT8, 1, 1);
+  resnet18_session_run(session, pictures, 1, from_rgb, NULL);
+  assert_int_equal(resnet18_session_run_normalized(session, nchw, 1, from_floats, NULL), RESNET18_OK);
+  assert_memory_equal(from_floats, from_rgb, sizeof from_rgb);
+  uint8_t *ends = malloc(RESNET18_RGB_BYTES);
+  for (size_t i = 0; i < RESNET18_RGB_BYTES; i++)
+    ends[i] = nchw[i % 3 * plane + i / 3] > 0 ? 255 : 0;
+  for (size_t i = 0; i < RESNET18_RGB_BYTES; i++)
+    nchw[i] = nchw[i] > 0 ? 1e9f : i % 2 ? NAN : -1e9f;
+  resnet18_session_run(session, ends, 1, from_rgb, NULL);
+  assert_int_equal(resnet18_session_run_normalized(session, nchw, 1, from_floats, NULL), RESNET18_OK);
+  assert_memory_equal(from_floats, from_rgb, sizeof from_rgb);
+  assert_int_equal(resnet18_session_run_normalized(session, nchw, 2, from_floats, NULL), RESNET18_ERROR_ARGUMENT);
+  resnet18_session_free(session);
+  free(ends);
   free(nchw);
 }
 

@@ -63,6 +63,23 @@ def large_entries():
     return out.getvalue()
 
 
+def zip64_directory():
+    """Sizes and places stand in zip64 extra fields of the directory, as where a file has more than 4 GiB."""
+    out, limit = io.BytesIO(), zipfile.ZIP64_LIMIT
+    zipfile.ZIP64_LIMIT = 1
+    try:
+        with zipfile.ZipFile(out, "w") as file:
+            for name, data in (("archive/data.pkl", state(tensor())), ("archive/data/0", TWO)):
+                entry = zipfile.ZipInfo(name)
+                entry.extra = struct.pack("<HH3s", 0x7075, 3, b"etc")  # something else beside it
+                file.writestr(entry, data)
+    finally:
+        zipfile.ZIP64_LIMIT = limit
+    data = out.getvalue()
+    assert struct.unpack_from("<II", data, data.rindex(b"PK\1\2") + 20) == (0xFFFFFFFF, 0xFFFFFFFF)
+    return data
+
+
 def commented():
     out = io.BytesIO(GOOD)
     with zipfile.ZipFile(out, "a") as file:
@@ -124,6 +141,7 @@ def good_cases():
     yield "no byteorder", archive(state(tensor()), {"0": TWO}, byteorder=None), A
     yield "unused entries", archive(state(tensor()), {"0": TWO, "1": b"x"}, extra=[("archive/.data/id", b"1")]), A
     for name, file in (("zip64", zip64(GOOD)), ("sizes behind", streamed()), ("zip64 sizes", large_entries()),
+                       ("zip64 directory", zip64_directory()),
                        ("comment", commented())):
         yield name, file, A
 
@@ -324,6 +342,11 @@ def refused_archives():
     yield "other checksum", GOOD[:14] + b"abcd" + GOOD[18:], disagrees
     yield "other size", GOOD[:22] + b"\1" + GOOD[23:], disagrees
     yield "other name", patch(GOOD, b"data.pkl", b"data.pkx"), disagrees
+    fields = zip64_directory()
+    place = fields.index(struct.pack("<HH", 1, 24), fields.rindex(b"PK\1\2"))
+    for name, value in (("other", struct.pack("<HH", 2, 24)), ("short", struct.pack("<HHQHH", 1, 8, 8, 2, 12)),
+                        ("long", struct.pack("<HH", 1, 240))):
+        yield f"zip64 field too {name}", fields[:place] + value + fields[place + len(value):], "has a damaged extra field"
     yield "header elsewhere", set_central(GOOD, 0, 42, "<I", 1), "has no header where the zip directory says"
     yield "header outside", set_central(GOOD, 0, 42, "<I", 0xFFFFFFF0), "has no header where the zip directory says"
     yield "header in directory", set_central(GOOD, 0, 42, "<I", GOOD.index(b"PK\1\2")), "has no header where the zip"

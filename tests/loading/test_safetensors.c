@@ -210,6 +210,27 @@ static void test_many_tensors(void **state) {
   }
 }
 
+static void test_much_metadata(void **state) {
+  (void)state;
+  for (unsigned count = 64; count <= 65; count++) {
+    char header[2048], *out = header + sprintf(header, "{\"__metadata__\":{");
+    r18_tensors tensors;
+    resnet18_error error;
+    unsigned char *file;
+    for (unsigned i = 0; i < count; i++)
+      out += sprintf(out, "%s\"k%u\":\"v\"", i ? "," : "", i);
+    strcpy(out, "}," A "}");
+    resnet18_status status = read_header(header, 8, &tensors, &file, &error);
+    if (count > 64) {
+      assert_error(status, &error, RESNET18_ERROR_FORMAT, "__metadata__ has too many entries");
+    } else {
+      assert_ok(status, &error);
+      r18_tensors_clear(&tensors);
+    }
+    free(file);
+  }
+}
+
 /* Escapes, spaces, an order that is not that of the data, an empty tensor, a scalar. */
 static void test_accepted(void **state) {
   (void)state;
@@ -410,10 +431,10 @@ static void test_writing(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_damages),      cmocka_unit_test(test_lengths),  cmocka_unit_test(test_prefixes),
-      cmocka_unit_test(test_many_tensors), cmocka_unit_test(test_accepted), cmocka_unit_test(test_every_half),
-      cmocka_unit_test(test_reading),      cmocka_unit_test(test_largest),  cmocka_unit_test(test_files),
-      cmocka_unit_test(test_long_path),    cmocka_unit_test(test_writing),
+      cmocka_unit_test(test_damages),      cmocka_unit_test(test_lengths),       cmocka_unit_test(test_prefixes),
+      cmocka_unit_test(test_many_tensors), cmocka_unit_test(test_much_metadata), cmocka_unit_test(test_accepted),
+      cmocka_unit_test(test_every_half),   cmocka_unit_test(test_reading),       cmocka_unit_test(test_largest),
+      cmocka_unit_test(test_files),        cmocka_unit_test(test_long_path),     cmocka_unit_test(test_writing),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
