@@ -23,6 +23,7 @@ static fault_manner wanted_manner;
 static unsigned wanted_call;
 static int wanted_number;
 static atomic_uint calls;
+static fault_system memory_files;
 static const void *sites[MAX_CALLS + 1];
 static atomic_long blocks, mapped;
 static atomic_bool is_memory_file[MAX_DESCRIPTORS];
@@ -40,6 +41,10 @@ void fault_arm(fault_kind kind, fault_manner manner, unsigned nth, int number) {
 unsigned fault_disarm(void) {
   armed = false;
   return calls;
+}
+
+void fault_set_system(fault_system kind) {
+  memory_files = kind;
 }
 
 bool fault_happened(void) {
@@ -157,6 +162,15 @@ FILE *__wrap_open_memstream(char **text, size_t *size) {
   return stream;
 }
 
+/* A stream in memory that could not grow says so at its end. */
+int __real_fclose(FILE *stream);
+int __wrap_fclose(FILE *stream);
+int __wrap_fclose(FILE *stream) {
+  const bool due = fileno(stream) < 0 && is_due(FAULT_MEMORY, HERE);
+  const int result = __real_fclose(stream);
+  return due ? EOF : result;
+}
+
 void *__real_mmap64(void *address, size_t size, int protection, int flags, int file, off_t offset);
 void *__wrap_mmap64(void *address, size_t size, int protection, int flags, int file, off_t offset);
 void *__wrap_mmap64(void *address, size_t size, int protection, int flags, int file, off_t offset) {
@@ -180,6 +194,10 @@ int __wrap_munmap(void *block, size_t size) {
 int __real_memfd_create(const char *name, unsigned flags);
 int __wrap_memfd_create(const char *name, unsigned flags);
 int __wrap_memfd_create(const char *name, unsigned flags) {
+  if (memory_files == FAULT_NO_MEMORY_FILES || (memory_files == FAULT_OLD_MEMORY_FILES && flags != MFD_CLOEXEC)) {
+    errno = memory_files == FAULT_NO_MEMORY_FILES ? ENOSYS : EINVAL;
+    return -1;
+  }
   const int file = is_due(FAULT_MEMORY, HERE) ? -1 : __real_memfd_create(name, flags);
   if (file >= 0 && file < MAX_DESCRIPTORS)
     is_memory_file[file] = true;
@@ -260,4 +278,10 @@ int __real_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to) {
   return is_due(FAULT_RENAME, HERE) ? -1 : __real_rename(from, to);
+}
+
+ssize_t __real_getrandom(void *data, size_t count, unsigned flags);
+ssize_t __wrap_getrandom(void *data, size_t count, unsigned flags);
+ssize_t __wrap_getrandom(void *data, size_t count, unsigned flags) {
+  return is_due(FAULT_RANDOM, HERE) ? -1 : __real_getrandom(data, count, flags);
 }

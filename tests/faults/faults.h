@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 typedef enum {
-  FAULT_MEMORY, /* malloc and its family, strdup, realpath, open_memstream, mmap, memfd_create */
+  FAULT_MEMORY, /* malloc and its family, strdup, realpath, open_memstream and its end, mmap, memfd_create */
   FAULT_THREAD, /* pthread_create */
   FAULT_OPEN,
   FAULT_STAT,
@@ -16,6 +16,7 @@ typedef enum {
   FAULT_SYNC,
   FAULT_CLOSE,
   FAULT_RENAME,
+  FAULT_RANDOM, /* getrandom */
   FAULT_KINDS
 } fault_kind;
 
@@ -32,6 +33,11 @@ unsigned fault_disarm(void);
 bool fault_happened(void);
 /* The place in the program that made the nth call (from 1) after the last fault_arm. */
 const void *fault_site(unsigned nth);
+
+/* From now on memory files are what they are on a system that has none, or one that is too old for what is asked of it.
+ */
+typedef enum { FAULT_MEMORY_FILES, FAULT_NO_MEMORY_FILES, FAULT_OLD_MEMORY_FILES } fault_system;
+void fault_set_system(fault_system kind);
 
 /* What is held now and was taken by wrapped functions, since the start of the program. */
 typedef struct {

@@ -61,6 +61,21 @@ static resnet18_status load_builtin(resnet18_error *error) {
   return load(NULL, error);
 }
 
+static resnet18_status load_on(fault_system kind, resnet18_error *error) {
+  fault_set_system(kind);
+  const resnet18_status status = load(weights, error);
+  fault_set_system(FAULT_MEMORY_FILES);
+  return status;
+}
+
+static resnet18_status load_without_memory_files(resnet18_error *error) {
+  return load_on(FAULT_NO_MEMORY_FILES, error);
+}
+
+static resnet18_status load_with_old_memory_files(resnet18_error *error) {
+  return load_on(FAULT_OLD_MEMORY_FILES, error);
+}
+
 static resnet18_status load_named(resnet18_error *error) {
   setenv("RESNET18_WEIGHTS", weights, 1);
   resnet18_status status = load(NULL, error);
@@ -211,6 +226,8 @@ typedef struct {
 
 static const operation operations[] = {
     {"load weights", load_safetensors, "resnet18.", false},
+    {"load weights without memory files", load_without_memory_files, "resnet18.", false},
+    {"load weights with old memory files", load_with_old_memory_files, "resnet18.", false},
     {"load checkpoint", load_checkpoint, "checkpoint", false},
     {"load checkpoint before zip", load_old_checkpoint, "checkpoint", false},
     {"load int8 weights", load_int8, "int8", false},
@@ -259,6 +276,7 @@ static const fault_case faults[] = {
     {"sync", FAULT_SYNC, FAULT_FAIL, EIO},
     {"close", FAULT_CLOSE, FAULT_FAIL, EIO},
     {"rename", FAULT_RENAME, FAULT_FAIL, EACCES},
+    {"no random numbers yet", FAULT_RANDOM, FAULT_INTERRUPTED, EAGAIN},
 };
 
 /* Sites where memory was refused, over the whole run. */
