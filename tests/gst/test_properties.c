@@ -379,6 +379,60 @@ static void hysteresis_holds_on(void **state) {
   assert_int_equal(best_after_change("hysteresis=0.9"), ESPRESSO);
 }
 
+/* A value of the property that is not its default. */
+static void make_other_value(GParamSpec *spec, GValue *value) {
+  g_value_init(value, spec->value_type);
+  g_param_value_set_default(spec, value);
+  if (G_IS_PARAM_SPEC_BOOLEAN(spec)) {
+    g_value_set_boolean(value, !g_value_get_boolean(value));
+  } else if (G_IS_PARAM_SPEC_ENUM(spec)) {
+    const GEnumClass *all = G_PARAM_SPEC_ENUM(spec)->enum_class;
+    g_value_set_enum(value, all->values[all->values[0].value == g_value_get_enum(value)].value);
+  } else if (G_IS_PARAM_SPEC_UINT(spec)) {
+    g_value_set_uint(value, g_value_get_uint(value) ? g_value_get_uint(value) - 1 : 1);
+    g_value_set_uint(value, MAX(g_value_get_uint(value), G_PARAM_SPEC_UINT(spec)->minimum));
+    if (g_param_value_defaults(spec, value))
+      g_value_set_uint(value, G_PARAM_SPEC_UINT(spec)->maximum);
+  } else if (G_IS_PARAM_SPEC_UINT64(spec)) {
+    g_value_set_uint64(value, g_value_get_uint64(value) / 2 + 1);
+  } else if (G_IS_PARAM_SPEC_FLOAT(spec)) {
+    g_value_set_float(value, G_PARAM_SPEC_FLOAT(spec)->maximum / 4);
+  } else if (GST_IS_PARAM_SPEC_FRACTION(spec)) {
+    gst_value_set_fraction(value, 7, 3);
+  } else {
+    assert_true(G_IS_PARAM_SPEC_STRING(spec));
+    g_value_set_string(value, strcmp(spec->name, "roi") == 0 ? "1,2,30,40" : "something");
+  }
+  assert_false(g_param_value_defaults(spec, value));
+}
+
+/* All of them, so that none takes another's place. */
+static void what_is_set_is_read(void **state) {
+  GstElement *element = gst_object_ref_sink(gst_element_factory_make("resnet18classify", NULL));
+  GType own = G_OBJECT_TYPE(element);
+  guint count, tried = 0;
+  GParamSpec **all = g_object_class_list_properties(G_OBJECT_GET_CLASS(element), &count);
+  for (guint round = 0; round < 2; round++)
+    for (guint i = 0; i < count; i++) {
+      GValue wanted = G_VALUE_INIT, found = G_VALUE_INIT;
+      if (all[i]->owner_type != own || !(all[i]->flags & G_PARAM_WRITABLE))
+        continue;
+      make_other_value(all[i], &wanted);
+      g_value_init(&found, all[i]->value_type);
+      if (round == 0)
+        g_object_set_property(G_OBJECT(element), all[i]->name, &wanted);
+      g_object_get_property(G_OBJECT(element), all[i]->name, &found);
+      if (g_param_values_cmp(all[i], &found, &wanted) != 0)
+        fail_msg("%s: %s instead of %s", all[i]->name, gst_value_serialize(&found), gst_value_serialize(&wanted));
+      g_value_unset(&wanted);
+      g_value_unset(&found);
+      tried += round;
+    }
+  assert_true(tried >= 25);
+  g_free(all);
+  gst_object_unref(element);
+}
+
 static void stats_add_up(void **state) {
   Rig *rig = rig_new("interval=2", "chelsea.png", RGB);
   for (guint i = 0; i < 5; i++)
@@ -419,6 +473,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(events_are_signalled),
       cmocka_unit_test(smoothing_remembers),
       cmocka_unit_test(hysteresis_holds_on),
+      cmocka_unit_test(what_is_set_is_read),
       cmocka_unit_test(stats_add_up),
   };
   gst_init(&argc, &argv);

@@ -193,11 +193,48 @@ static void no_second_worker(void **state) {
   rig_free(one);
 }
 
+/* Weights that are changed while playing are read by a thread: without one the old ones stay, which is said, and the
+ * next change is tried anew. */
+static void no_thread_for_new_weights(void **state) {
+  gchar *weights = g_build_filename(g_getenv("RESNET18_WEIGHTS_DIR"), "resnet18.safetensors", NULL), *text = NULL;
+  GError *error = NULL;
+  Rig *rig = rig_new("mode=sync threads=1", "chelsea.png", RGB);
+  GstStructure *result;
+  assert_int_equal(rig_best(rig), TIGER_CAT);
+  calls = 0;
+  wanted_call = 1;
+  g_atomic_int_set(&want, THREADS);
+  g_object_set(rig->element, "weights", weights, NULL);
+  assert_int_equal(rig_best(rig), TIGER_CAT);
+  g_atomic_int_set(&want, NOTHING);
+  rig_read_bus(rig);
+  for (guint i = 0; i < rig->messages->len; i++)
+    if (GST_MESSAGE_TYPE(rig->messages->pdata[i]) == GST_MESSAGE_WARNING) {
+      assert_null(error);
+      gst_message_parse_warning(rig->messages->pdata[i], &error, NULL);
+    }
+  assert_non_null(error);
+  assert_non_null(strstr(error->message, "\"weights\""));
+  assert_non_null(strstr(error->message, "thread"));
+  g_clear_error(&error);
+  g_object_get(rig->element, "weights", &text, NULL);
+  assert_null(text);
+  g_object_set(rig->element, "weights", weights, NULL);
+  for (gboolean changed = FALSE; !changed; gst_structure_free(result)) {
+    result = rig_result(rig);
+    assert_int_equal(rig_class(result, 0), TIGER_CAT);
+    changed = g_str_has_suffix(gst_structure_get_string(result, "model"), "resnet18.safetensors");
+  }
+  rig_free(rig);
+  g_free(weights);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(no_threads),
       cmocka_unit_test(no_memory),
       cmocka_unit_test(no_second_worker),
+      cmocka_unit_test(no_thread_for_new_weights),
   };
   gst_init(&argc, &argv);
   return cmocka_run_group_tests(tests, NULL, NULL);
