@@ -5,7 +5,7 @@
 
 void gst_resnet18_classify_forget_result(GstResnet18Classify *self) {
   for (guint i = 0; i < self->found.regions.n; i++)
-    gst_resnet18_report_unref(self->found.report[i]);
+    gst_resnet18_report_free(self->found.report[i]);
   self->found.regions.n = 0;
   self->overlay_stale = TRUE;
 }
@@ -22,15 +22,14 @@ static gboolean is_heard(GstResnet18Classify *self, guint signal) {
 }
 
 /* Says a result where it was asked for. No lock is held. */
-static void announce(GstResnet18Classify *self, const GstResnet18Report *report, GstClockTime age) {
+static void announce(GstResnet18Classify *self, GstResnet18Report *report, GstClockTime age) {
   const gboolean classified = is_heard(self, SIGNAL_CLASSIFIED), event = report->event && is_heard(self, SIGNAL_EVENT);
   const gboolean message = self->now.post_messages == GST_RESNET18_POST_ALL ||
                            (self->now.post_messages == GST_RESNET18_POST_CHANGES && report->event);
   GstStructure *result;
   if (!classified && !event && !message)
     return;
-  result = gst_structure_new_empty(gst_structure_get_name(report->structure));
-  gst_resnet18_report_share(report, result, age);
+  result = gst_resnet18_report_copy(report, age);
   if (classified)
     g_signal_emit(self, gst_resnet18_classify_signals[SIGNAL_CLASSIFIED], 0, result);
   if (event)
@@ -42,12 +41,14 @@ static void announce(GstResnet18Classify *self, const GstResnet18Report *report,
 
 /* The job gets the old reports, whose memory is then given back while a frame is read, which takes long anyway. */
 static void exchange_reports(Found *found, GstResnet18Job *job) {
-  for (guint i = 0; i < GST_RESNET18_MAX_REGIONS; i++) {
+  const guint n = MAX(found->regions.n, job->regions.n);
+  for (guint i = 0; i < n; i++) {
     GstResnet18Report *old = i < found->regions.n ? found->report[i] : NULL;
     found->report[i] = job->report[i];
     job->report[i] = old;
+    found->regions.region[i] = job->regions.region[i];
   }
-  found->regions = job->regions;
+  found->regions.n = job->regions.n;
 }
 
 static void take_result(GstResnet18Classify *self, GstResnet18Job *job, const Moment *moment) {
@@ -57,8 +58,7 @@ static void take_result(GstResnet18Classify *self, GstResnet18Job *job, const Mo
   self->found.running_time = job->running_time;
   self->found.entered = job->entered;
   self->still.answered = TRUE;
-  gst_resnet18_stats_count(self->stats, GST_RESNET18_CLASSIFIED, 1);
-  gst_resnet18_stats_time(self->stats, GST_RESNET18_LATENCY, job->finished - job->entered);
+  gst_resnet18_stats_classified(self->stats, job->finished - job->entered);
   age = gst_resnet18_classify_age(self, moment);
   for (guint i = 0; i < job->n_pictures; i++)
     announce(self, self->found.report[i], age);

@@ -143,7 +143,7 @@ static void forget_past(GstResnet18Classify *self) {
   gst_resnet18_classify_forget_result(self);
   self->frames = 0;
   self->due_at = GST_CLOCK_TIME_NONE;
-  self->last = (Moment){GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, 0};
+  self->last = (Moment){GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, 0};
 }
 
 /* The properties say again what is in force, unless they have been changed once more. */
@@ -339,26 +339,22 @@ void gst_resnet18_classify_complain(GstResnet18Classify *self, const resnet18_er
 
 /* ---- Data flow ----------------------------------------------------------------------------------------- */
 
-/* The base class passes buffers through as they are, which is right but for the meta and the overlay: those want a
- * buffer of our own around the same memory. */
-static GstFlowReturn gst_resnet18_classify_submit_input_buffer(GstBaseTransform *trans, gboolean discont,
-                                                               GstBuffer *buffer) {
-  GstResnet18Classify *self = GST_RESNET18_CLASSIFY(trans);
-  refresh_settings(self);
-  if (self->now.attach_meta || self->now.overlay)
-    buffer = gst_buffer_make_writable(buffer);
-  return GST_BASE_TRANSFORM_CLASS(gst_resnet18_classify_parent_class)->submit_input_buffer(trans, discont, buffer);
-}
+/* What a frame that is not due has to wait for is memory that is not in the cache any more since the frame before: each
+ * place that is touched takes 0.1 us. So there are no checked casts here, and no lock where an atomic flag will do. */
 
 static Moment moment_of(GstResnet18Classify *self, GstBuffer *buffer) {
-  const GstSegment *segment = &GST_BASE_TRANSFORM(self)->segment;
-  Moment moment = {GST_BUFFER_PTS(buffer), GST_CLOCK_TIME_NONE, GST_CLOCK_TIME_NONE, GST_BUFFER_DURATION(buffer),
-                   gst_resnet18_now()};
-  if (segment->format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(moment.pts)) {
+  const GstSegment *segment = &GST_BASE_TRANSFORM_CAST(self)->segment;
+  Moment moment = {GST_BUFFER_PTS(buffer), GST_CLOCK_TIME_NONE, GST_BUFFER_DURATION(buffer), gst_resnet18_now()};
+  if (segment->format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(moment.pts))
     moment.running_time = gst_segment_to_running_time(segment, GST_FORMAT_TIME, moment.pts);
-    moment.stream_time = gst_segment_to_stream_time(segment, GST_FORMAT_TIME, moment.pts);
-  }
   return moment;
+}
+
+GstClockTime gst_resnet18_classify_stream_time(GstResnet18Classify *self, const Moment *moment) {
+  const GstSegment *segment = &GST_BASE_TRANSFORM_CAST(self)->segment;
+  if (segment->format != GST_FORMAT_TIME || !GST_CLOCK_TIME_IS_VALID(moment->pts))
+    return GST_CLOCK_TIME_NONE;
+  return gst_segment_to_stream_time(segment, GST_FORMAT_TIME, moment->pts);
 }
 
 /* A source that was made anew, or has set its clock, without telling by a segment. Decoders that are a frame or two out
@@ -369,7 +365,7 @@ static gboolean time_went_back(const Moment *last, const Moment *moment) {
 }
 
 static GstFlowReturn gst_resnet18_classify_transform_ip(GstBaseTransform *trans, GstBuffer *buffer) {
-  GstResnet18Classify *self = GST_RESNET18_CLASSIFY(trans);
+  GstResnet18Classify *self = (GstResnet18Classify *)trans;
   GstResnet18Engine *replacement = gst_resnet18_loader_take(self->loader);
   Moment moment = moment_of(self, buffer);
   GstClockTime took;
@@ -379,15 +375,35 @@ static GstFlowReturn gst_resnet18_classify_transform_ip(GstBaseTransform *trans,
   if (time_went_back(&self->last, &moment))
     forget_past(self);
   self->last = moment;
-  gst_resnet18_stats_count(self->stats, GST_RESNET18_FRAMES, 1);
   gst_resnet18_classify_collect(self, &moment);
   waited = gst_resnet18_classify_take_in(self, buffer, &moment);
   gst_resnet18_classify_show(self, buffer, &moment);
   took = gst_resnet18_now() - moment.entered;
-  gst_resnet18_stats_time(self->stats, GST_RESNET18_BUFFER_TIME, took);
+  gst_resnet18_stats_passed(self->stats, took);
   if (waited)
     watch_latency(self, took);
   return GST_FLOW_OK;
+}
+
+/* The base class passes buffers through as they are, which is right but for the meta and the overlay: those want a
+ * buffer of our own around the same memory. */
+static GstFlowReturn gst_resnet18_classify_generate_output(GstBaseTransform *trans, GstBuffer **out) {
+  GstResnet18Classify *self = (GstResnet18Classify *)trans;
+  *out = g_steal_pointer(&trans->queued_buf);
+  if (!*out)
+    return GST_FLOW_OK;
+  refresh_settings(self);
+  if (self->now.attach_meta || self->now.overlay)
+    *out = gst_buffer_make_writable(*out);
+  return gst_resnet18_classify_transform_ip(trans, *out);
+}
+
+/* What can be done ahead for the next buffer is done when this one is on its way. */
+static GstFlowReturn gst_resnet18_classify_chain(GstPad *pad, GstObject *parent, GstBuffer *buffer) {
+  GstResnet18Classify *self = (GstResnet18Classify *)parent;
+  GstFlowReturn flow = self->chain(pad, parent, buffer);
+  gst_resnet18_classify_prepare(self);
+  return flow;
 }
 
 /* Frames that are still being classified get their result said before the stream ends. */
@@ -452,6 +468,8 @@ static void gst_resnet18_classify_init(GstResnet18Classify *self) {
   gst_resnet18_settings_init(&self->settings);
   gst_video_info_init(&self->info);
   self->stats = gst_resnet18_stats_new();
+  self->chain = GST_PAD_CHAINFUNC(GST_BASE_TRANSFORM_SINK_PAD(self));
+  gst_pad_set_chain_function(GST_BASE_TRANSFORM_SINK_PAD(self), gst_resnet18_classify_chain);
   gst_base_transform_set_in_place(GST_BASE_TRANSFORM(self), TRUE);
   gst_base_transform_set_passthrough(GST_BASE_TRANSFORM(self), TRUE);
   gst_base_transform_set_gap_aware(GST_BASE_TRANSFORM(self), TRUE);
@@ -514,6 +532,6 @@ static void gst_resnet18_classify_class_init(GstResnet18ClassifyClass *klass) {
   transform_class->query = gst_resnet18_classify_query;
   transform_class->sink_event = gst_resnet18_classify_sink_event;
   transform_class->src_event = gst_resnet18_classify_src_event;
-  transform_class->submit_input_buffer = gst_resnet18_classify_submit_input_buffer;
+  transform_class->generate_output = gst_resnet18_classify_generate_output;
   transform_class->transform_ip = gst_resnet18_classify_transform_ip;
 }

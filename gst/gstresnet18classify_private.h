@@ -17,7 +17,7 @@ G_BEGIN_DECLS
 
 /* Times of the frame that is passing. */
 typedef struct {
-  GstClockTime pts, running_time, stream_time, duration;
+  GstClockTime pts, running_time, duration;
   GstClockTime entered; /* monotonic */
 } Moment;
 
@@ -30,6 +30,7 @@ typedef struct {
 
 struct _GstResnet18Classify {
   GstBaseTransform parent;
+  GstPadChainFunction chain; /* the base class's */
 
   /* Guarded by the object lock. */
   GstResnet18Settings settings;
@@ -74,6 +75,9 @@ gboolean gst_resnet18_classify_is_sync(GstResnet18Classify *self);
 /* Posts a warning about a frame, once for each caps. No lock may be held. */
 void gst_resnet18_classify_complain(GstResnet18Classify *self, const resnet18_error *error);
 
+/* Of a frame, NONE where there is none. */
+GstClockTime gst_resnet18_classify_stream_time(GstResnet18Classify *self, const Moment *moment);
+
 /* intake.c. Classifies the passing frame if it is due, or begins to; counts what becomes of it. Whether it has waited
  * for its result. */
 gboolean gst_resnet18_classify_take_in(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment);
@@ -86,6 +90,8 @@ GstClockTime gst_resnet18_classify_age(GstResnet18Classify *self, const Moment *
 
 /* show.c. Puts the newest result on the buffer, which must be writable for that. */
 void gst_resnet18_classify_show(GstResnet18Classify *self, GstBuffer *buffer, const Moment *moment);
+/* What the next buffer may need, while there is none. */
+void gst_resnet18_classify_prepare(GstResnet18Classify *self);
 
 G_END_DECLS
 

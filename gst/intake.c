@@ -99,10 +99,10 @@ static void reuse(GstResnet18Classify *self, const Moment *moment) {
   result = gst_structure_copy(self->found.report[0]->structure);
   renew_time(result, "pts", moment->pts);
   renew_time(result, "running-time", moment->running_time);
-  renew_time(result, "stream-time", moment->stream_time);
+  renew_time(result, "stream-time", gst_resnet18_classify_stream_time(self, moment));
   renew_time(result, "duration", moment->duration);
   gst_structure_remove_fields(result, "event", "previous", NULL);
-  gst_resnet18_report_unref(self->found.report[0]);
+  gst_resnet18_report_free(self->found.report[0]);
   self->found.report[0] = gst_resnet18_report_new(result, NULL);
   self->found.running_time = moment->running_time;
   self->found.entered = moment->entered;
@@ -128,7 +128,7 @@ static GstResnet18Criteria criteria_of(const GstResnet18Settings *s) {
 static void submit(GstResnet18Classify *self, GstResnet18Job *job, const Moment *moment) {
   job->pts = moment->pts;
   job->running_time = moment->running_time;
-  job->stream_time = moment->stream_time;
+  job->stream_time = gst_resnet18_classify_stream_time(self, moment);
   job->duration = moment->duration;
   job->entered = moment->entered;
   job->hurried = gst_resnet18_classify_is_sync(self);

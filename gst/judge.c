@@ -128,6 +128,7 @@ static void judge_picture(GstResnet18Judge *j, GstResnet18Job *job, guint i, Sce
   gst_resnet18_track_update(track, &job->criteria, job->logits + i * j->classes, time, &verdict);
   find_extras(j, job, i, &verdict, gst_resnet18_track_scores(track), &extras);
   job->report[i] = make_report(j, job, region, &verdict, &extras);
+  gst_resnet18_report_prepare(job->report[i]);
   scene->track[i] = key;
 }
 

@@ -4,7 +4,6 @@
 #define GST_RESNET18_METADATA_H
 
 #include "regions.h"
-#include "report.h"
 
 #include <gst/gst.h>
 
@@ -13,8 +12,8 @@ G_BEGIN_DECLS
 /* Once a process; further calls do nothing. */
 void gst_resnet18_metadata_register(void);
 
-/* `buffer` must be writable; it shares the report. `age` when this buffer carries it. */
-void gst_resnet18_metadata_attach(GstBuffer *buffer, GstResnet18Report *report, GstClockTime age);
+/* Takes the result; `buffer` must be writable. */
+void gst_resnet18_metadata_attach(GstBuffer *buffer, GstStructure *result);
 
 /* The two below do nothing where GStreamer has no GstAnalytics (before 1.24). */
 

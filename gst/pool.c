@@ -54,6 +54,7 @@ struct _GstResnet18Stream {
   GList link; /* in pool->turn */
   gboolean in_turn;
   GstResnet18Job *waiting, *working;
+  gint news;     /* atomic: whether something is in `done` */
   GQueue done;   /* finished, oldest first */
   GQueue unused; /* for obtain */
   GCond changed;
@@ -72,9 +73,25 @@ GstClockTime gst_resnet18_now(void) {
 
 /* ---- Jobs ---------------------------------------------------------------------------------------------- */
 
+static GstResnet18Job *job_new(void) {
+  GstResnet18Job *job = g_new0(GstResnet18Job, 1);
+  job->link.data = job;
+  return job;
+}
+
+static void put(GQueue *jobs, GstResnet18Job *job) {
+  g_queue_push_tail_link(jobs, &job->link);
+}
+
+/* NULL if there is none. */
+static GstResnet18Job *get(GQueue *jobs) {
+  GList *link = g_queue_pop_head_link(jobs);
+  return link ? link->data : NULL;
+}
+
 static void job_drop_reports(GstResnet18Job *job) {
   for (guint i = 0; i < GST_RESNET18_MAX_REGIONS; i++)
-    g_clear_pointer(&job->report[i], gst_resnet18_report_unref);
+    g_clear_pointer(&job->report[i], gst_resnet18_report_free);
 }
 
 static void job_free(GstResnet18Job *job) {
@@ -176,7 +193,8 @@ static void take_turn(GstResnet18Pool *pool, GstResnet18Stream *stream) {
 
 static void deliver(GstResnet18Pool *pool, GstResnet18Stream *stream, GstResnet18Job *job) {
   stream->working = NULL;
-  g_queue_push_tail(job->generation == stream->generation ? &stream->done : &stream->unused, job);
+  put(job->generation == stream->generation ? &stream->done : &stream->unused, job);
+  g_atomic_int_set(&stream->news, !g_queue_is_empty(&stream->done));
   take_turn(pool, stream);
   g_cond_broadcast(&stream->changed);
 }
@@ -485,7 +503,7 @@ static void drop_waiting(GstResnet18Stream *stream) {
     g_queue_unlink(&stream->pool->turn, &stream->link);
   stream->in_turn = FALSE;
   if (stream->waiting)
-    g_queue_push_tail(&stream->unused, stream->waiting);
+    put(&stream->unused, stream->waiting);
   stream->waiting = NULL;
 }
 
@@ -495,8 +513,8 @@ static guint forget_jobs(GstResnet18Stream *stream) {
   if (stream->working && stream->working->generation == stream->generation)
     n++;
   drop_waiting(stream);
-  while ((job = g_queue_pop_head(&stream->done)))
-    g_queue_push_tail(&stream->unused, job);
+  while ((job = get(&stream->done)))
+    put(&stream->unused, job);
   stream->generation++;
   g_cond_broadcast(&stream->changed);
   return n;
@@ -504,6 +522,7 @@ static guint forget_jobs(GstResnet18Stream *stream) {
 
 void gst_resnet18_stream_free(GstResnet18Stream *stream) {
   GstResnet18Pool *pool;
+  GstResnet18Job *job;
   if (!stream)
     return;
   pool = stream->pool;
@@ -513,7 +532,8 @@ void gst_resnet18_stream_free(GstResnet18Stream *stream) {
     g_cond_wait(&stream->changed, &pool->lock);
   pool->n_streams--;
   g_mutex_unlock(&pool->lock);
-  g_queue_clear_full(&stream->unused, (GDestroyNotify)job_free);
+  while ((job = get(&stream->unused)))
+    job_free(job);
   g_cond_clear(&stream->changed);
   g_free(stream);
 }
@@ -521,10 +541,10 @@ void gst_resnet18_stream_free(GstResnet18Stream *stream) {
 GstResnet18Job *gst_resnet18_stream_obtain(GstResnet18Stream *stream, guint n_pictures, gboolean want_features) {
   GstResnet18Job *job;
   g_mutex_lock(&stream->pool->lock);
-  job = g_queue_pop_head(&stream->unused);
+  job = get(&stream->unused);
   g_mutex_unlock(&stream->pool->lock);
   if (!job)
-    job = g_new0(GstResnet18Job, 1);
+    job = job_new();
   job_drop_reports(job);
   job_make_room(job, stream->pool->classes, n_pictures, want_features);
   return job;
@@ -532,7 +552,7 @@ GstResnet18Job *gst_resnet18_stream_obtain(GstResnet18Stream *stream, guint n_pi
 
 void gst_resnet18_stream_recycle(GstResnet18Stream *stream, GstResnet18Job *job) {
   g_mutex_lock(&stream->pool->lock);
-  g_queue_push_head(&stream->unused, job);
+  put(&stream->unused, job);
   g_mutex_unlock(&stream->pool->lock);
 }
 
@@ -542,7 +562,7 @@ gboolean gst_resnet18_stream_submit(GstResnet18Stream *stream, GstResnet18Job *j
   g_mutex_lock(&pool->lock);
   replaced = stream->waiting != NULL;
   if (replaced)
-    g_queue_push_tail(&stream->unused, stream->waiting);
+    put(&stream->unused, stream->waiting);
   job->generation = stream->generation;
   pool->hurried |= job->hurried;
   stream->waiting = job;
@@ -553,8 +573,11 @@ gboolean gst_resnet18_stream_submit(GstResnet18Stream *stream, GstResnet18Job *j
 
 GstResnet18Job *gst_resnet18_stream_take(GstResnet18Stream *stream) {
   GstResnet18Job *job;
+  if (!g_atomic_int_get(&stream->news))
+    return NULL;
   g_mutex_lock(&stream->pool->lock);
-  job = g_queue_pop_head(&stream->done);
+  job = get(&stream->done);
+  g_atomic_int_set(&stream->news, !g_queue_is_empty(&stream->done));
   g_mutex_unlock(&stream->pool->lock);
   return job;
 }

@@ -37,6 +37,7 @@ typedef struct {
   guint generation;                                    /* the stream's, when it was submitted */
   guint room;                                          /* pictures for which memory is there */
   gboolean room_features;
+  GList link; /* in the stream's queues */
 } GstResnet18Job;
 
 /* Monotonic time in ns. */

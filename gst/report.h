@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One result that many frames carry: made once, never changed, and freed when the last buffer has let go of it. */
+/* One result that many frames carry: made once and never changed. Each frame gets a copy of its structure, which is
+ * made ahead, while no frame waits for it. */
 #ifndef GST_RESNET18_REPORT_H
 #define GST_RESNET18_REPORT_H
 
@@ -8,25 +9,21 @@
 G_BEGIN_DECLS
 
 typedef struct {
-  GQuark name;
-  GValue value;
-} GstResnet18Field;
-
-typedef struct {
   GstStructure *structure; /* its age is 0 */
   const gchar *event;      /* "entered", "left" or "changed"; NULL = none */
-  GstResnet18Field *lent;  /* the structure's fields as they are given to others */
-  guint n_lent;
+
+  GstStructure *ready; /* the next copy, NULL = not made yet */
+  GValue *ready_age;   /* in it */
 } GstResnet18Report;
 
-/* Takes the structure; `event` must be a literal. From any thread, as the two below. */
+/* Takes the structure; `event` must be a literal. */
 GstResnet18Report *gst_resnet18_report_new(GstStructure *structure, const gchar *event);
-GstResnet18Report *gst_resnet18_report_ref(GstResnet18Report *report);
-void gst_resnet18_report_unref(GstResnet18Report *report);
+void gst_resnet18_report_free(GstResnet18Report *report);
 
-/* Gives `to` the report's fields, and this age. What is large in them stays the report's, so that `to` must not outlive
- * it; a copy of `to` may. */
-void gst_resnet18_report_share(const GstResnet18Report *report, GstStructure *to, GstClockTime age);
+/* Makes the next copy ahead. */
+void gst_resnet18_report_prepare(GstResnet18Report *report);
+/* A copy with this age, for the caller to free. */
+GstStructure *gst_resnet18_report_copy(GstResnet18Report *report, GstClockTime age);
 
 G_END_DECLS
 

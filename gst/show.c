@@ -32,12 +32,6 @@ static void show_overlay(GstResnet18Classify *self, GstBuffer *buffer) {
     gst_resnet18_classify_complain(self, &error);
 }
 
-static void tie(GstBuffer *buffer, const GstResnet18Region *region, const GstResnet18Report *report, GstClockTime age) {
-  GstStructure *result = gst_structure_copy(report->structure);
-  gst_structure_set(result, "age", G_TYPE_UINT64, age, NULL);
-  gst_resnet18_region_tie(buffer, region, result);
-}
-
 /* A region's result goes to the region where it is now; if that has gone, so has the result. */
 static void attach_region(GstResnet18Classify *self, GstBuffer *buffer, guint i, const GstResnet18Regions *here,
                           GstClockTime age) {
@@ -46,9 +40,9 @@ static void attach_region(GstResnet18Classify *self, GstBuffer *buffer, guint i,
   if (!region)
     return;
   report = self->found.report[i];
-  gst_resnet18_metadata_attach(buffer, report, age);
+  gst_resnet18_metadata_attach(buffer, gst_resnet18_report_copy(report, age));
   if (region->source == GST_RESNET18_REGION_META)
-    tie(buffer, region, report, age);
+    gst_resnet18_region_tie(buffer, region, gst_resnet18_report_copy(report, age));
   gst_resnet18_analytics_attach(buffer, report->structure, region);
 }
 
@@ -56,7 +50,7 @@ static void attach(GstResnet18Classify *self, GstBuffer *buffer, GstClockTime ag
   const Found *found = &self->found;
   GstResnet18Regions here;
   if (found->regions.region[0].source < GST_RESNET18_REGION_META) {
-    gst_resnet18_metadata_attach(buffer, found->report[0], age);
+    gst_resnet18_metadata_attach(buffer, gst_resnet18_report_copy(found->report[0], age));
     gst_resnet18_analytics_attach(buffer, found->report[0]->structure, NULL);
     return;
   }
@@ -77,4 +71,10 @@ void gst_resnet18_classify_show(GstResnet18Classify *self, GstBuffer *buffer, co
     attach(self, buffer, age);
   if (self->now.overlay)
     show_overlay(self, buffer);
+}
+
+void gst_resnet18_classify_prepare(GstResnet18Classify *self) {
+  if (self->now.attach_meta)
+    for (guint i = 0; i < self->found.regions.n; i++)
+      gst_resnet18_report_prepare(self->found.report[i]);
 }

@@ -7,16 +7,18 @@
 /* Times of which percentiles are taken. */
 #define WINDOW 1024
 
+typedef enum { LATENCY, BUFFER_TIME, N_TIMES } Which;
+
 typedef struct {
-  GstClockTime recent[WINDOW];
   guint64 n;
   GstClockTime max;
+  GstClockTime recent[WINDOW];
 } Times;
 
 struct _GstResnet18Stats {
   GMutex lock;
   guint64 count[GST_RESNET18_N_COUNTS];
-  Times times[GST_RESNET18_N_TIMES];
+  Times times[N_TIMES];
 };
 
 GstResnet18Stats *gst_resnet18_stats_new(void) {
@@ -43,12 +45,22 @@ void gst_resnet18_stats_count(GstResnet18Stats *stats, GstResnet18Count count, g
   g_mutex_unlock(&stats->lock);
 }
 
-void gst_resnet18_stats_time(GstResnet18Stats *stats, GstResnet18Time which, GstClockTime time) {
+/* Counts a frame with its time. */
+static void count_time(GstResnet18Stats *stats, GstResnet18Count count, Which which, GstClockTime time) {
   Times *times = &stats->times[which];
   g_mutex_lock(&stats->lock);
+  stats->count[count]++;
   times->recent[times->n++ % WINDOW] = time;
   times->max = MAX(times->max, time);
   g_mutex_unlock(&stats->lock);
+}
+
+void gst_resnet18_stats_passed(GstResnet18Stats *stats, GstClockTime took) {
+  count_time(stats, GST_RESNET18_FRAMES, BUFFER_TIME, took);
+}
+
+void gst_resnet18_stats_classified(GstResnet18Stats *stats, GstClockTime latency) {
+  count_time(stats, GST_RESNET18_CLASSIFIED, LATENCY, latency);
 }
 
 static int compare_times(const void *a, const void *b) {
@@ -74,8 +86,8 @@ GstStructure *gst_resnet18_stats_to_structure(GstResnet18Stats *stats) {
   g_mutex_unlock(&stats->lock);
   for (guint i = 0; i < GST_RESNET18_N_COUNTS; i++)
     gst_structure_set(structure, names[i], G_TYPE_UINT64, copy->count[i], NULL);
-  set_times(structure, &copy->times[GST_RESNET18_LATENCY], "latency-p50", "latency-p99", "latency-max");
-  set_times(structure, &copy->times[GST_RESNET18_BUFFER_TIME], "buffer-time-p50", "buffer-time-p99", "buffer-time-max");
+  set_times(structure, &copy->times[LATENCY], "latency-p50", "latency-p99", "latency-max");
+  set_times(structure, &copy->times[BUFFER_TIME], "buffer-time-p50", "buffer-time-p99", "buffer-time-max");
   gst_resnet18_stats_free(copy);
   return structure;
 }

@@ -17,12 +17,6 @@ typedef enum {
   GST_RESNET18_N_COUNTS
 } GstResnet18Count;
 
-typedef enum {
-  GST_RESNET18_LATENCY,     /* from a frame's arrival to its result */
-  GST_RESNET18_BUFFER_TIME, /* that a buffer spent in the element */
-  GST_RESNET18_N_TIMES
-} GstResnet18Time;
-
 typedef struct _GstResnet18Stats GstResnet18Stats;
 
 GstResnet18Stats *gst_resnet18_stats_new(void);
@@ -30,7 +24,10 @@ void gst_resnet18_stats_free(GstResnet18Stats *stats);
 void gst_resnet18_stats_reset(GstResnet18Stats *stats);
 
 void gst_resnet18_stats_count(GstResnet18Stats *stats, GstResnet18Count count, guint n);
-void gst_resnet18_stats_time(GstResnet18Stats *stats, GstResnet18Time which, GstClockTime time);
+/* A frame has passed, and was so long in the element. */
+void gst_resnet18_stats_passed(GstResnet18Stats *stats, GstClockTime took);
+/* A frame's own result has come, so long after its arrival. */
+void gst_resnet18_stats_classified(GstResnet18Stats *stats, GstClockTime latency);
 /* A structure "resnet18-stats" with the counts, and p50, p99 (of the last 1024) and max of the times. */
 GstStructure *gst_resnet18_stats_to_structure(GstResnet18Stats *stats);
 
