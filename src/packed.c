@@ -68,8 +68,8 @@ static r18_conv describe(unsigned index, unsigned threads) {
   };
 }
 
-static resnet18_status choose(const resnet18_model *model, r18_packed *packed, unsigned index, unsigned threads,
-                              resnet18_error *error) {
+/* Of each layer there is a plain kernel at the end of the table, which takes it in any case. */
+static void choose(const resnet18_model *model, r18_packed *packed, unsigned index, unsigned threads) {
   r18_packed_conv *chosen = &packed->conv[index];
   chosen->conv = describe(index, threads);
   if (packed->precision == RESNET18_PRECISION_INT8)
@@ -77,17 +77,16 @@ static resnet18_status choose(const resnet18_model *model, r18_packed *packed, u
   const r18_conv_kernel *const *kernel =
       packed->precision == RESNET18_PRECISION_INT8 ? r18_conv_kernels_u8 : r18_conv_kernels_f32;
   const bool int8 = packed->precision == RESNET18_PRECISION_INT8;
-  for (; *kernel; kernel++) {
+  for (;; kernel++) {
     const bool allowed = (*kernel)->set == R18_CPU_C || (r18_cpu_sets() & (*kernel)->set);
     /* The same form of weights everywhere, so that results do not depend on the processor or on who quantised. */
     const bool fits = !int8 || (*kernel)->positions == r18_has_positions(index);
     if (allowed && fits && (*kernel)->accepts(&chosen->conv)) {
       chosen->kernel = *kernel;
       chosen->bytes = (*kernel)->packed_bytes(&chosen->conv);
-      return RESNET18_OK;
+      return;
     }
   }
-  return r18_fail(error, RESNET18_ERROR_UNSUPPORTED, "%s: there is no int8 kernel for it", r18_convs[index].name);
 }
 
 /* ---- Packing ------------------------------------------------------------------------------------------ */
@@ -209,7 +208,7 @@ static resnet18_status new_packed(resnet18_model *model, resnet18_precision prec
   packed->classes = (unsigned)resnet18_model_classes(model);
   resnet18_status status = r18_model_check(model, precision, error);
   for (unsigned i = 0; i < R18_CONVS && !status; i++)
-    status = choose(model, packed, i, r18_team_threads(team), error);
+    choose(model, packed, i, r18_team_threads(team));
   if (!status)
     status = place_in_block(packed, error);
   if (!status)
