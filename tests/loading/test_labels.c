@@ -149,9 +149,12 @@ static void test_sentences_are_printable(void **state) {
     assert_error(resnet18_labels_load(in_folder(cases[i].name), 2, &labels, &error), &error, RESNET18_ERROR_IO,
                  cases[i].shown);
   for (size_t more = 0; more < 3; more++) {
-    char name[2048] = "xxx";
-    for (size_t at = more; at + 3 < sizeof name - 1; at += 3)
-      memcpy(name + at, "\xe7\x8a\xac", 4);
+    enum { CHARACTERS = 600 };
+    char name[3 * CHARACTERS + 3] = "";
+    for (size_t i = 0; i < CHARACTERS; i++)
+      memcpy(name + 3 * i, "\xe7\x8a\xac", 3);
+    memset(name + sizeof name - 3, 0, 3);
+    memset(name + sizeof name - 3, 'x', more);
     assert_error(resnet18_labels_load(name, 2, &labels, &error), &error, RESNET18_ERROR_IO, ": cannot be opened");
     assert_int_equal(strncmp(error.message, "...\xe7\x8a\xac", 6), 0);
     assert_null(strchr(error.message, '?'));
