@@ -42,6 +42,7 @@ struct camera {
   GSource *bus_watch;
   GSource *retry;    /* begins anew; NULL = not */
   unsigned attempts; /* since it last played for a while */
+  bool needs_tcp;    /* nothing came by UDP */
   gint64 begun, played_since, last_result;
   guint64 frames_before; /* of this pipeline */
   struct {
@@ -333,11 +334,20 @@ static void retire(camera *c, camera_state state, const char *reason) {
   take_down(c);
 }
 
+/* TCP did not help, unless frames came, or there was nobody to talk to. */
+static void judge_tcp(camera *c, const GError *error) {
+  const bool came = __atomic_load_n(&c->frames, __ATOMIC_RELAXED) > c->frames_before;
+  const bool away = g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ) ||
+                    g_error_matches(error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_OPEN_READ_WRITE);
+  c->needs_tcp = c->needs_tcp && (came || away);
+}
+
 static void on_error(camera *c, GstMessage *message) {
   GError *error = NULL;
   gchar *debug = NULL;
   gst_message_parse_error(message, &error, &debug);
   char *text = pipeline_sentence(error, debug);
+  judge_tcp(c, error);
   retire(c, WAITING, text);
   g_error_free(error);
   g_free(debug);
@@ -374,6 +384,9 @@ static gboolean on_message(GstBus *bus, GstMessage *message, gpointer user) {
   case GST_MESSAGE_EOS:
     on_end(c);
     return G_SOURCE_REMOVE;
+  case GST_MESSAGE_WARNING:
+    c->needs_tcp |= camera_pipeline_misses_udp(message);
+    return G_SOURCE_CONTINUE;
   default:
     return G_SOURCE_CONTINUE;
   }
@@ -409,7 +422,8 @@ static void watch_bus(camera *c) {
 
 static void begin(camera *c) {
   GError *error = NULL;
-  c->pipeline = camera_pipeline_new(c->spec, supervision_answer(&c->spec->supervision, c->attempts), &error);
+  const camera_approach approach = {supervision_answer(&c->spec->supervision, c->attempts), c->needs_tcp};
+  c->pipeline = camera_pipeline_new(c->spec, approach, &error);
   if (c->pipeline == NULL) {
     retire(c, FAILED, error->message);
     g_error_free(error);
@@ -468,6 +482,7 @@ static double patience(const camera *c) {
 
 static void give_up(camera *c, double seconds) {
   char *reason = g_strdup_printf("no frame came for %.0f seconds", seconds);
+  judge_tcp(c, NULL);
   retire(c, WAITING, reason);
   g_free(reason);
 }

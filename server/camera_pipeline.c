@@ -6,6 +6,8 @@
 
 /* Frames a second and pixels of a side, for those who look. */
 enum { RATE = 10, SIDE = 960 };
+/* How long a quick one waits for a first packet. */
+enum { UDP_SECONDS = 3 };
 
 char *camera_pipeline_target_name(guint i) {
   return g_strdup_printf("target-%u", i);
@@ -27,17 +29,35 @@ static gboolean is_rtsp(GstElement *source) {
          g_object_class_find_property(G_OBJECT_GET_CLASS(source), "latency");
 }
 
+gboolean camera_pipeline_misses_udp(GstMessage *warning) {
+  GstObject *source = GST_MESSAGE_SRC(warning);
+  GError *error = NULL;
+  gchar *debug = NULL;
+  gst_message_parse_warning(warning, &error, &debug);
+  /* It has the same code for a camera that hangs up; this text is not translated. */
+  const gboolean found =
+      GST_IS_ELEMENT(source) && is_rtsp(GST_ELEMENT(source)) && debug && strstr(debug, "UDP packets");
+  g_error_free(error);
+  g_free(debug);
+  return found;
+}
+
 static void set_up_source(GstElement *decoder, GstElement *source, gpointer user) {
   const camera_spec *spec = user;
-  const guint64 *answer = g_object_get_data(G_OBJECT(decoder), "answer");
+  const camera_approach *approach = g_object_get_data(G_OBJECT(decoder), "approach");
   if (!is_rtsp(source))
     return;
   if (spec->transport)
     gst_util_set_object_arg(G_OBJECT(source), "protocols", spec->transport);
+  else if (approach->tcp)
+    gst_util_set_object_arg(G_OBJECT(source), "protocols", "tcp");
   if (spec->latency >= 0)
     g_object_set(source, "latency", (guint)spec->latency, NULL);
   if (g_object_class_find_property(G_OBJECT_GET_CLASS(source), "tcp-timeout"))
-    g_object_set(source, "tcp-timeout", *answer, NULL);
+    g_object_set(source, "tcp-timeout", (guint64)(approach->answer * G_USEC_PER_SEC), NULL);
+  /* By UDP, after which it tries TCP. */
+  if (spec->supervision.manner == RETRY_QUICK)
+    g_object_set(source, "timeout", (guint64)UDP_SECONDS * G_USEC_PER_SEC, NULL);
 }
 
 static void set_properties(GstElement *element, const GArray *properties) {
@@ -51,14 +71,12 @@ static void set_properties(GstElement *element, const GArray *properties) {
   }
 }
 
-static void configure(GstElement *pipeline, camera_spec *spec, double answer) {
+static void configure(GstElement *pipeline, camera_spec *spec, const camera_approach *approach) {
   GstElement *source = gst_bin_get_by_name(GST_BIN(pipeline), "source");
   GstElement *first = gst_bin_get_by_name(GST_BIN(pipeline), "first");
   GstElement *classify = gst_bin_get_by_name(GST_BIN(pipeline), "classify");
   g_signal_connect(source, "pad-added", G_CALLBACK(link_video), first);
-  guint64 *microseconds = g_new(guint64, 1);
-  *microseconds = (guint64)(answer * G_USEC_PER_SEC);
-  g_object_set_data_full(G_OBJECT(source), "answer", microseconds, g_free);
+  g_object_set_data_full(G_OBJECT(source), "approach", g_memdup2(approach, sizeof *approach), g_free);
   g_signal_connect(source, "source-setup", G_CALLBACK(set_up_source), spec);
   g_object_set(source, "uri", spec->uri, NULL);
   gst_util_set_object_arg(G_OBJECT(classify), "post-messages", "all");
@@ -98,7 +116,7 @@ static char *describe(const camera_spec *spec) {
   return g_string_free(text, FALSE);
 }
 
-GstElement *camera_pipeline_new(const camera_spec *spec, double answer, GError **error) {
+GstElement *camera_pipeline_new(const camera_spec *spec, camera_approach approach, GError **error) {
   char *text = describe(spec);
   GstElement *pipeline = gst_parse_launch(text, error);
   g_free(text);
@@ -106,6 +124,6 @@ GstElement *camera_pipeline_new(const camera_spec *spec, double answer, GError *
     g_clear_pointer(&pipeline, gst_object_unref);
     return NULL;
   }
-  configure(pipeline, (camera_spec *)spec, answer);
+  configure(pipeline, (camera_spec *)spec, &approach);
   return pipeline;
 }

@@ -7,9 +7,17 @@
 
 #include <gst/gst.h>
 
-/* `answer`: seconds that a network camera may take to answer. Has elements named "classify", "valve" (open:
+/* How a network camera is asked this time. */
+typedef struct {
+  double answer; /* seconds that it may take */
+  bool tcp;      /* unless the specification names a transport */
+} camera_approach;
+
+/* Has elements named "classify", "valve" (open:
  * drop=false), "sink" (an appsink of JPEGs) and, of target i, "target-i". NULL with *error on failure. */
-GstElement *camera_pipeline_new(const camera_spec *spec, double answer, GError **error);
+GstElement *camera_pipeline_new(const camera_spec *spec, camera_approach approach, GError **error);
+/* Whether a warning says that nothing comes by UDP. */
+gboolean camera_pipeline_misses_udp(GstMessage *warning);
 /* "target-0" and so on. Free with g_free. */
 char *camera_pipeline_target_name(guint i);
 

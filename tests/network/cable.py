@@ -101,6 +101,7 @@ class Cable:
         self.loss = 0.0  # of the packets, each way
         self.delay = (0.0, 0.0)  # seconds, at least and at most
         self.reset = False  # the camera's TCP packets become resets
+        self.tcp_only = False
         self.order = random.Random(number)
         self.late = []  # (when, which, side, packet)
         self.count = 0
@@ -144,6 +145,8 @@ class Cable:
     def carry(self, side, packet):
         if self.reset and side == 0:
             packet = as_reset(packet) or packet
+        if self.tcp_only and packet[0] >> 4 == 4 and packet[9] == 17:  # UDP
+            return
         if self.order.random() < self.loss:
             return
         if self.delay[1]:

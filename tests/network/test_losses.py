@@ -30,6 +30,7 @@ CAMERAS = 3
 AWAY = 5  # seconds: longer than reconnect takes to notice
 SETTLED = 2  # seconds between two losses
 STEADY = 6  # seconds that a bad line is watched
+FIREWALLS = 4  # times that a camera is lost behind one
 LONG = 4  # seconds until frames are there again, to be said at once
 PORT = "8554"
 
@@ -167,6 +168,12 @@ class Lane:
         check(text and "right" not in text.split(), f"the reason for a wrong password: {text}")
         return lambda: self.camera.restart(password="right")
 
+    def firewall(self):
+        """From now on it lets nothing through but TCP; later losses find that out no more."""
+        self.camera.switch_off()
+        self.line.tcp_only = True
+        return self.camera.switch_on
+
     def lossy(self):
         self.line.loss = 0.05
         self.watch_steady()
@@ -229,7 +236,7 @@ class Lane:
 def losses(lane):
     """Which camera loses what in the short form; with the last, the stream itself changes."""
     return ([lane.killed, lane.frozen, lane.unplugged, lane.jittery], [lane.half_open, lane.reset, lane.wrong_password],
-            [lane.other_codec, lane.sizes, lane.lossy])
+            [lane.other_codec, lane.sizes, lane.lossy, lane.firewall])
 
 
 def plan(lane, count):
@@ -238,8 +245,12 @@ def plan(lane, count):
         plans = tuple([how for how in some if how.__name__ in lane.only] for some in plans)
     if not count:
         return plans[lane.number]
-    order = random.Random(lane.number)
-    return [order.choice(sum(plans, [])) for _ in range(-(-count // CAMERAS))]
+    order, ways = random.Random(lane.number), sum(plans, [])
+    if lane.only:
+        return [order.choice(ways) for _ in range(-(-count // CAMERAS))]
+    # Behind a firewall all that follows goes by TCP.
+    ways.remove(lane.firewall)
+    return [order.choice(ways) for _ in range(-(-count // CAMERAS) - FIREWALLS)] + [lane.firewall] * FIREWALLS
 
 
 class Worker(threading.Thread):

@@ -69,6 +69,7 @@ class Cameras:
 STEADY_NAMES = [f"steady-{n}" for n in range(STEADY)]
 BAD_NAMES = ["dead", "slow", "flapping", "silent", "hung", "dead-quick", "silent-quick"]
 # Seconds between the starts of a camera that cannot be had; the last one again and again.
+SILENT = {"silent": "no frame came for 20 seconds", "silent-quick": "no frame came for 3 seconds"}
 PAUSES = {"dead": [1] * 5 + [5] * 5 + [10], "dead-quick": [1] * 5 + [2]}
 
 
@@ -235,12 +236,14 @@ def bad_cameras_do_not_disturb_good_ones():
             watch, seen = Watch(server, cameras, STEADY_NAMES), {name: set() for name in BAD_NAMES}
             used, reasons = processor(server)[0], {}
             end = watch.begun + SECONDS + WAIT
-            while time.monotonic() - watch.begun < SECONDS or "waiting" not in seen["silent"]:
-                check(time.monotonic() < end, f"the silent camera was only {seen['silent']}")
+            # How often a camera's frames come must be known before it is missed quickly, which takes a busy machine a second try.
+            while time.monotonic() - watch.begun < SECONDS or any(SILENT[name] not in reasons.get(name, ()) for name in SILENT):
+                check(time.monotonic() < end, f"the reasons of the silent cameras were only {reasons}")
                 found = watch.look()
                 for name in BAD_NAMES:
                     seen[name].add(state(found, name))
-                reasons.update({camera: reason for camera, reason in found.get("resnet18_camera_problem", {})})
+                for camera, reason in found.get("resnet18_camera_problem", {}):
+                    reasons.setdefault(camera, set()).add(reason)
                 time.sleep(0.5)
             figures = watch.finish()
             cpu = (processor(server)[0] - used) / (time.monotonic() - watch.begun)
@@ -252,11 +255,11 @@ def bad_cameras_do_not_disturb_good_ones():
             check(found["resnet18_camera_frame_rate"]["slow"] < 1, "the rate of the slow one")
             check(seen["flapping"] >= {"playing", "waiting"}, f"states of the flapping one: {seen['flapping']}")
             check("playing" not in seen["hung"], f"states of the hung one: {seen['hung']}")
-            for name, seconds in (("silent", 20), ("silent-quick", 3)):
+            for name in SILENT:
                 check(seen[name] >= {"playing", "waiting"}, f"states of {name}: {seen[name]}")
-                equal(reasons[name], f"no frame came for {seconds} seconds", f"the reason of {name}")
+            check(SILENT["silent-quick"] not in reasons["silent"], f"reasons of the patient one: {reasons['silent']}")
             check(reasons["flapping"], f"reason of the flapping one: {reasons}")
-            check("onnect" in reasons["dead"] and "geheim" not in json.dumps(listed) + str(reasons), f"reasons {reasons}")
+            check("onnect" in str(reasons["dead"]) and "geheim" not in json.dumps(listed) + str(reasons), f"reasons {reasons}")
             for name, pauses in PAUSES.items():
                 check("waiting" in seen[name] and "playing" not in seen[name], f"states of {name}: {seen[name]}")
                 most = most_restarts(pauses, time.monotonic() - begun)
