@@ -98,6 +98,8 @@ def targets_of_a_configuration_file():
 
 def case():
     reason = mosquitto.missing() or test_nats.missing()
+    if os.environ.get("RESNET18_PRELOAD"):
+        reason = "libnats reads all certificates of the system for each connection, which takes a sanitizer too long"
     try:
         return reason if reason else targets_of_a_configuration_file()
     except service.Failure as failure:
