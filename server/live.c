@@ -246,26 +246,30 @@ static gboolean quit(gpointer loop) {
 }
 
 /* All at once, as each takes its time. */
-static void stop_cameras(live *l) {
+static bool stop_cameras(live *l) {
   const gint64 until = g_get_monotonic_time() + STOP_SECONDS * G_USEC_PER_SEC;
   for (guint i = 0; i < l->cameras->len; i++)
     camera_stop(l->cameras->pdata[i]);
   g_ptr_array_extend(l->leaving, l->cameras, (GCopyFunc)(void (*)(void))camera_ref, NULL);
+  bool ended = true;
   for (guint i = 0; i < l->leaving->len; i++)
-    if (!camera_join(l->leaving->pdata[i], until))
+    if (!camera_join(l->leaving->pdata[i], until)) {
       fprintf(stderr, "resnet18-server: camera %s does not stop\n", camera_get_spec(l->leaving->pdata[i])->name);
+      ended = false;
+    }
+  return ended;
 }
 
-void live_stop(live *l) {
+bool live_stop(live *l) {
   if (l == NULL || l->thread == NULL)
-    return;
+    return true;
   GSource *source = g_idle_source_new();
   g_source_set_callback(source, quit, l->loop, NULL);
   g_source_attach(source, l->context);
   g_source_unref(source);
   g_thread_join(l->thread);
   l->thread = NULL;
-  stop_cameras(l);
+  return stop_cameras(l);
 }
 
 void live_free(live *l) {

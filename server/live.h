@@ -16,8 +16,8 @@ live *live_new(const settings *s, GPtrArray *cameras);
 void live_reload(live *l, GPtrArray *cameras);
 /* What is counted of the cameras; appended. */
 void live_append_metrics(live *l, GString *text);
-/* Before the end of the HTTP daemon, after its connections were drained. */
-void live_stop(live *l);
+/* Before the end of the HTTP daemon, after its connections were drained. False: a camera has not ended in time. */
+bool live_stop(live *l);
 void live_free(live *l);
 
 extern const route live_routes[];

@@ -72,13 +72,13 @@ static bool start(server *s, GPtrArray *cameras) {
   return true;
 }
 
-/* What was accepted is answered first. */
-static void stop(server *s) {
+/* What was accepted is answered first. False: a camera has not ended, and its threads are still at work. */
+static bool stop(server *s) {
   __atomic_store_n(&s->ready, 0, __ATOMIC_RELEASE);
   if (s->http && !http_drain(s->http, s->settings.drain_time))
     fprintf(stderr, "resnet18-server: some requests were not finished in time\n");
   /* Whatever still waits is answered before the daemon ends, and handlers find all parts until then. */
-  live_stop(s->live);
+  const bool ended = live_stop(s->live);
   decoder_stop(s->decoder);
   classifier_stop(s->classifier);
   if (s->http)
@@ -88,6 +88,7 @@ static void stop(server *s) {
   decoder_free(s->decoder);
   classifier_free(s->classifier);
   settings_clear(&s->settings);
+  return ended;
 }
 
 /* The signal that ends the server. */
@@ -112,7 +113,8 @@ static int serve(server *s, GPtrArray *cameras, int argc, char **argv) {
   if (ok)
     fprintf(stderr, "resnet18-server: %s, finishing what was accepted\n",
             number == SIGTERM ? "asked to stop" : "interrupted");
-  stop(s);
+  if (!stop(s)) /* libraries that clean up at the exit would take away what those threads use */
+    _exit(ok ? 0 : 1);
   return ok ? 0 : 1;
 }
 
