@@ -2,7 +2,8 @@
 """How long the reconnect examples take from a camera's return to the first result of its new frames, after it was killed and
 after it was frozen.
 
-    reconnect_time.py BUILD [TIMES]     BUILD is the build directory
+    reconnect_time.py BUILD [TIMES [PROGRAM...]]     BUILD is the build directory; PROGRAM one of reconnect, reconnect.py,
+                                                     rtsp-reconnect.sh; without, all of them
 
 The camera is an RTSP server on this machine; it shows one picture, so that the label comes with the first frame."""
 import os
@@ -25,8 +26,9 @@ launch.comment = lambda text: None
 AWAY = 7  # seconds: longer than it takes to be noticed
 SETTLED = 3  # seconds that it runs before it goes again
 PATIENCE = 60  # seconds after which it counts as never back
-PROGRAMS = ([os.path.join(BUILD, "examples/reconnect")],
-            [os.path.join(launch.ROOT, "examples/pipelines/rtsp-reconnect.sh")])
+PROGRAMS = {"reconnect": [os.path.join(BUILD, "examples/reconnect")],
+            "reconnect.py": ["/usr/bin/python3", os.path.join(launch.ROOT, "examples/apps/reconnect.py")],
+            "rtsp-reconnect.sh": [os.path.join(launch.ROOT, "examples/pipelines/rtsp-reconnect.sh")]}
 
 
 class Lines:
@@ -79,9 +81,9 @@ def main():
         launch.launch("filesrc location={media}/coffee.png ! pngdec ! videoconvert ! imagefreeze num-buffers=3000 ! "
                       "video/x-raw,format=I420,framerate=25/1 ! x264enc speed-preset=ultrafast key-int-max=25 ! mp4mux ! "
                       f"filesink location={film}")
-        for command in PROGRAMS:
-            for what, times in measure(command, film).items():
-                print(f"{os.path.basename(command[0])}, {what}: median {statistics.median(times):.1f}, most {max(times):.1f} s "
+        for name in sys.argv[3:] or PROGRAMS:
+            for what, times in measure(PROGRAMS[name], film).items():
+                print(f"{name}, {what}: median {statistics.median(times):.1f}, most {max(times):.1f} s "
                       f"({len(times)} times)", flush=True)
 
 
