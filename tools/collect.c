@@ -27,7 +27,8 @@ struct collection {
   char *output, *part, *run, *digest;
   FILE *file;
   gint64 *offset; /* of each input's JSON in the file; 0 = none yet */
-  size_t done;
+  size_t done, errors;
+  bool fresh; /* nothing was there from an earlier call */
 };
 
 /* ---- Inputs -------------------------------------------------------------------------------------------- */
@@ -61,9 +62,9 @@ static gint by_name(gconstpointer a, gconstpointer b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* One input a line; empty lines are left out. */
+/* One input a line, taken as it is; empty lines are left out. */
 static bool list_lines(GPtrArray *inputs, const char *path) {
-  FILE *file = fopen(path, "re");
+  FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
   char *line = NULL;
   size_t room = 0;
   ssize_t length;
@@ -75,8 +76,8 @@ static bool list_lines(GPtrArray *inputs, const char *path) {
     while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
       line[--length] = '\0';
     if (strlen(line) != (size_t)length) {
-      command_fail("%s: line %u has a zero byte in it; a list is a text, with a path or URI a line", path,
-                   inputs->len + 1);
+      command_fail("%s: line %u has a zero byte in it; name a directory, or a list: a text with a path or URI a line",
+                   path, inputs->len + 1);
       break;
     }
     if (length)
@@ -84,7 +85,8 @@ static bool list_lines(GPtrArray *inputs, const char *path) {
   }
   const bool ok = feof(file);
   free(line);
-  fclose(file);
+  if (file != stdin)
+    fclose(file);
   return ok;
 }
 
@@ -120,6 +122,12 @@ static bool fail(const collection *c) {
   return false;
 }
 
+/* In JSON a quote inside a string has a backslash before it, so this is a member. */
+static void count_line(collection *c, const char *json) {
+  c->done++;
+  c->errors += strstr(json, "\"error\":") != NULL;
+}
+
 static bool read_header(collection *c, char *line) {
   char **field = g_strsplit(line + sizeof magic - 1, "\t", -1);
   const bool ok = g_strv_length(field) == 2 && strlen(field[0]) == 16 && strspn(field[0], "0123456789abcdef") == 16;
@@ -141,7 +149,7 @@ static bool read_line(collection *c, const char *line, gint64 at) {
   if (tab == line || *tab != '\t' || tab[1] != '{' || index >= c->inputs->len)
     return false;
   if (c->offset[index] == 0)
-    c->done++;
+    count_line(c, tab + 1);
   c->offset[index] = at + (tab + 1 - line);
   return true;
 }
@@ -192,7 +200,8 @@ static bool open_part(collection *c) {
   c->file = fdopen(fd, "r+");
   if (c->file == NULL)
     return fail(c);
-  if (info.st_size == 0)
+  c->fresh = info.st_size == 0;
+  if (c->fresh)
     return begin_part(c) || fail(c);
   return read_part(c);
 }
@@ -224,6 +233,11 @@ collection *collection_open(const char *inputs, const char *output) {
   return NULL;
 }
 
+void collection_discard(collection *c) {
+  if (c->fresh && c->done == 0)
+    unlink(c->part);
+}
+
 void collection_close(collection *c) {
   if (c == NULL)
     return;
@@ -245,6 +259,10 @@ size_t collection_count(const collection *c) {
 
 size_t collection_done(const collection *c) {
   return c->done;
+}
+
+size_t collection_errors(const collection *c) {
+  return c->errors;
 }
 
 const char *collection_input(const collection *c, size_t index) {
@@ -274,11 +292,11 @@ bool collection_add(collection *c, size_t index, const char *json, size_t size) 
   const off_t at = ftello(c->file);
   const int prefix = fprintf(c->file, "%zu\t", index);
   const bool ok = at >= 0 && prefix > 0 && fprintf(c->file, "%s\n", line) > 0;
+  if (ok && c->offset[index] == 0)
+    count_line(c, line);
   g_free(line);
   if (!ok)
     return fail(c);
-  if (c->offset[index] == 0)
-    c->done++;
   c->offset[index] = at + prefix;
   return true;
 }

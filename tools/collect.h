@@ -12,9 +12,12 @@ typedef struct collection collection;
  * sentence, such as that the inputs are not those of OUTPUT.part. */
 collection *collection_open(const char *inputs, const char *output);
 void collection_close(collection *c); /* NULL is allowed */
+/* Removes OUTPUT.part if this call has made it and it has no line. */
+void collection_discard(collection *c);
 
 size_t collection_count(const collection *c);
 size_t collection_done(const collection *c);
+size_t collection_errors(const collection *c); /* lines among them that say why there is no result */
 const char *collection_input(const collection *c, size_t index);
 /* The submission's name: the same when it is called again. */
 const char *collection_run(const collection *c);

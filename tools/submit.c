@@ -20,11 +20,12 @@ static int run(int argc, char **argv);
 
 const command submit_command = {
     .name = "submit",
-    .arguments = "DIR|LIST",
+    .arguments = "DIR|LIST|-",
     .summary = "Queue pictures and videos for workers, collect the results",
     .help = "DIR: every file in it and below it. LIST: a text file with a path, a URI or\n"
-            "object:BUCKET/NAME a line. A picture's bytes travel in the message; with --paths the\n"
-            "workers open the path themselves, as they do with videos and URIs.\n"
+            "object:BUCKET/NAME a line, each taken as it is; - reads the list from standard input.\n"
+            "A picture's bytes travel in the message; with --paths the workers open the path\n"
+            "themselves, as they do with videos and URIs.\n"
             "OUTPUT gets one line an input: JSON, or CSV if its name ends with .csv. Interrupted,\n"
             "the same call goes on where it was. The exit status is 0 when every input has its\n"
             "line; an input that could not be classified has a line that says why.\n\n"
@@ -135,9 +136,16 @@ static bool fill(submission *s) {
 
 /* Whatever was queued and has no result is queued once more. */
 static void fill_again(submission *s) {
+  const size_t waiting = s->waiting;
+  bool said = false;
   for (size_t i = 0; i < s->next && !queue_stopping(); i++)
-    if (s->queued[i] && !collection_has(s->results, i))
+    if (s->queued[i] && !collection_has(s->results, i)) {
+      if (!said)
+        command_fail("no result for %d s; %zu of %zu inputs are out, the first is %s", QUIET_SECONDS, waiting,
+                     collection_count(s->results), collection_input(s->results, i));
+      said = true;
       queue_input(s, i);
+    }
   s->heard = g_get_monotonic_time();
 }
 
@@ -218,6 +226,15 @@ static bool collect(submission *s) {
   return true;
 }
 
+static void say_result(const submission *s) {
+  const size_t count = collection_count(s->results), errors = collection_errors(s->results);
+  if (errors)
+    fprintf(stderr, "resnet18: %s: %zu lines, %zu of them of inputs that could not be classified\n", s->options->output,
+            count, errors);
+  else
+    fprintf(stderr, "resnet18: %s: %zu lines\n", s->options->output, count);
+}
+
 static int submit(const submit_options *o, const char *inputs) {
   submission s = {.options = o, .results = collection_open(inputs, o->output)};
   int status = STATUS_FAILED;
@@ -233,6 +250,7 @@ static int submit(const submit_options *o, const char *inputs) {
                      collection_count(s.results));
       else if (collection_finish(s.results)) {
         clean(&s);
+        say_result(&s);
         status = STATUS_DONE;
       }
     }
@@ -240,6 +258,8 @@ static int submit(const submit_options *o, const char *inputs) {
     natsConnection_FlushTimeout(s.queue.connection, 5000);
     queue_close(&s.queue);
   }
+  if (status != STATUS_DONE && s.next == 0 && !queue_stopping()) /* nothing to go on with */
+    collection_discard(s.results);
   g_free(s.subject);
   g_free(s.queued);
   collection_close(s.results);

@@ -44,11 +44,11 @@ LIBC = ctypes.CDLL(None)
 class Process(subprocess.Popen):
     """Its standard output and error go to a file, so that nobody waits for a reader and a writer that is gone."""
 
-    def __init__(self, folder, command, **keywords):
+    def __init__(self, folder, command, stdin=os.devnull, **keywords):
         handle, self.log = tempfile.mkstemp(prefix=os.path.basename(command[0]) + "-", suffix=".log", dir=folder)
-        with os.fdopen(handle, "wb") as log:
+        with os.fdopen(handle, "wb") as log, open(stdin, "rb") as source:
             # 1: PR_SET_PDEATHSIG
-            super().__init__(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            super().__init__(command, stdin=source, stdout=log, stderr=log,
                              preexec_fn=lambda: LIBC.prctl(1, signal.SIGKILL), **keywords)
         RUNNING.append(self)
 
@@ -275,12 +275,14 @@ class Base(unittest.TestCase):
             time.sleep(0.02)
         return p
 
-    def submit(self, inputs, output, *options):
-        return Process(self.folder, [RESNET18, "submit", "--nats", self.nats.url, inputs, "-o", output, *options])
+    def submit(self, inputs, output, *options, **keywords):
+        return Process(self.folder, [RESNET18, "submit", "--nats", self.nats.url, inputs, "-o", output, *options],
+                       **keywords)
 
     def finish(self, process, seconds=200):
         errors = process.end(seconds)
         self.assertEqual(process.returncode, 0, errors)
+        return errors
 
     def check_lines(self, count):
         """One line an input, in order, each with the class that this picture has."""
@@ -322,8 +324,10 @@ class One(Base):
     def test_a_table(self):
         w = self.worker()
         self.output = os.path.join(self.folder, "out.csv")
-        self.finish(self.submit(self.list_of([os.path.join(MEDIA, "coffee.png"), "/nowhere/a, \"b\".png"]),
-                           self.output, "--paths"))
+        s = self.submit("-", self.output, "--paths",
+                        stdin=self.list_of([os.path.join(MEDIA, "coffee.png"), "/nowhere/a, \"b\".png"]))
+        said = self.finish(s)
+        self.assertIn("out.csv: 2 lines, 1 of them of inputs that could not be classified", said)
         stop(w)
         with open(self.output, newline="") as f:
             coffee, missing = csv.DictReader(f)
@@ -409,6 +413,13 @@ class One(Base):
             self.assertEqual(process.returncode, 1, output)
             self.assertIn(words, errors)
         self.assertFalse(os.path.exists("/dev/null.part"))
+        errors = self.submit(os.path.join(MEDIA, "coffee.png"), self.output).end()
+        self.assertIn("has a zero byte in it; name a directory, or a list", errors)
+        # Where no server is, nothing was queued, so nothing is kept to go on with.
+        nowhere = Process(self.folder, [RESNET18, "submit", "--nats", "nats://127.0.0.1:1", inputs, "-o", self.output])
+        self.assertIn("No server available", nowhere.end())
+        self.assertEqual(nowhere.returncode, 1)
+        self.assertFalse(os.path.exists(self.output + ".part"))
         self.assertTrue(stat.S_ISCHR(os.stat("/dev/null").st_mode))
         # A symbolic link stays one.
         real, self.output = os.path.join(self.folder, "real.jsonl"), os.path.join(self.folder, "link.jsonl")
