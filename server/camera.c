@@ -5,6 +5,7 @@
 #include "camera_pipeline.h"
 #include "events.h"
 #include "pipeline.h"
+#include "public.h"
 #include "result_json.h"
 
 #include <gst/app/gstappsink.h>
@@ -31,7 +32,6 @@ struct camera {
   gint references; /* atomic */
   camera_spec *spec;
   unsigned number;
-  char *secret; /* user and password in the URI; NULL = none */
   camera *before;
   gint stopping; /* atomic */
   GMainContext *context;
@@ -78,32 +78,6 @@ static gboolean begin_again(gpointer user);
 
 /* ---- State --------------------------------------------------------------------------------------------- */
 
-char *camera_public_uri(const char *uri) {
-  const char *scheme = strstr(uri, "://");
-  if (scheme == NULL)
-    return g_strdup(uri);
-  const char *host = scheme + 3, *end = host + strcspn(host, "/?#");
-  const char *at = memrchr(host, '@', (size_t)(end - host));
-  return at ? g_strdup_printf("%.*s%s", (int)(host - uri), uri, at + 1) : g_strdup(uri);
-}
-
-/* "user:password@"; NULL if there is none. */
-static char *find_secret(const char *uri) {
-  const char *scheme = strstr(uri, "://");
-  const char *host = scheme ? scheme + 3 : "", *at = memrchr(host, '@', strcspn(host, "/?#"));
-  return at ? g_strndup(host, (gsize)(at + 1 - host)) : NULL;
-}
-
-/* Messages of elements may have the URI in them. */
-static char *without_secret(const camera *c, const char *text) {
-  if (c->secret == NULL)
-    return g_strdup(text);
-  char **parts = g_strsplit(text, c->secret, -1);
-  char *clean = g_strjoinv(NULL, parts);
-  g_strfreev(parts);
-  return clean;
-}
-
 static json_t *state_json(camera *c) {
   return json_pack("{s:i,s:s,s:s,s:s?,s:f,s:i}", "stream", (int)c->number, "name", c->spec->name, "state",
                    camera_state_names[c->state], "reason", c->reason, "rate", c->rate, "restarts", (int)c->restarts);
@@ -132,7 +106,7 @@ static void say_state(camera *c) {
 /* Without a reason, STARTING keeps the one why it begins anew. */
 static void set_state(camera *c, camera_state state, const char *reason) {
   g_mutex_lock(&c->lock);
-  char *clean = reason ? without_secret(c, reason) : state == STARTING ? g_strdup(c->reason) : NULL;
+  char *clean = reason ? public_text(reason, c->spec->uri) : state == STARTING ? g_strdup(c->reason) : NULL;
   const bool news = c->state != state || g_strcmp0(c->reason, clean) != 0;
   c->state = state;
   g_free(c->reason);
@@ -598,7 +572,6 @@ camera *camera_new(camera_spec *spec, unsigned number) {
   c->references = 1;
   c->spec = spec;
   c->number = number;
-  c->secret = find_secret(spec->uri);
   c->context = g_main_context_new();
   c->loop = g_main_loop_new(c->context, FALSE);
   g_mutex_init(&c->lock);
@@ -629,7 +602,6 @@ void camera_unref(camera *c) {
   g_cond_clear(&c->finished);
   camera_spec_free(c->spec);
   g_free(c->targets);
-  g_free(c->secret);
   g_free(c->reason);
   g_free(c->said);
   g_free(c->result);

@@ -63,7 +63,4 @@ void camera_unwatch(camera *c, watcher *w);
 /* Whether frames may come. */
 gboolean camera_plays(camera *c);
 
-/* A URI without its user and password. Free with g_free. */
-char *camera_public_uri(const char *uri);
-
 #endif

@@ -5,6 +5,7 @@
 #include "camera.h"
 #include "camera_metrics.h"
 #include "events.h"
+#include "public.h"
 #include "server.h"
 
 #include <stdio.h>
@@ -107,7 +108,7 @@ static void see_off(live *l) {
 /* Of a URI or a file's name, of which there may be several that are the same. */
 static camera_spec *make_spec(const live *l, const char *word) {
   char *uri = spec_uri(word, NULL);
-  char *plain = strcmp(uri, word) == 0 ? camera_public_uri(word) : g_path_get_basename(word), *name = g_strdup(plain);
+  char *plain = strcmp(uri, word) == 0 ? public_uri(word) : g_path_get_basename(word), *name = g_strdup(plain);
   for (unsigned n = 2; find_name(l, name); n++) {
     g_free(name);
     name = g_strdup_printf("%s (%u)", plain, n);

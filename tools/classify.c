@@ -7,6 +7,7 @@
 #include "input.h"
 #include "prefetch.h"
 #include "progress.h"
+#include "public.h"
 #include "report.h"
 #include "stream.h"
 
@@ -150,9 +151,12 @@ static bool classify_stream(job *j, const char *name, const char *uri) {
     progress_clear();
     print_summary(j, &read);
   }
-  if (error)
-    command_fail("%s: %s", name, error->message);
-  g_clear_error(&error);
+  if (error) {
+    char *sentence = public_text(error->message, uri);
+    command_fail("%s: %s", name, sentence);
+    g_free(sentence);
+    g_error_free(error);
+  }
   frame_preparer_free(read.preparer);
   stream_close(read.source);
   return ok;
@@ -183,7 +187,9 @@ static int classify(const classify_options *o, const char *const *names, size_t 
   }
   j.best = g_new(resnet18_class, ANSWER_MAX_TOP_K);
   while (prefetch_next(ahead, &input)) {
-    ok &= classify_input(&j, names[input.index], &input);
+    char *name = public_uri(names[input.index]);
+    ok &= classify_input(&j, name, &input);
+    g_free(name);
     prepared_clear(&input);
     progress_show("resnet18: %zu of %zu inputs", input.index + 1, count);
   }

@@ -11,6 +11,7 @@ set -euo pipefail
 [ $# = 2 ] || { echo "usage: $0 VIDEO OUT.mp4" >&2; exit 2; }
 
 [ -r "$1" ] || { echo "$0: $1: there is no such file, or it may not be read" >&2; exit 1; }
+[ ! "$1" -ef "$2" ] || { echo "$0: $2: the result would overwrite the video it is made from" >&2; exit 1; }
 
 exec gst-launch-1.0 -e filesrc location="$1" ! decodebin ! videoconvert ! \
   resnet18classify mode=sync overlay=true ! progressreport update-freq=1 ! \

@@ -9,6 +9,9 @@ if ! gst-inspect-1.0 --exists resnet18classify; then
   export GST_PLUGIN_PATH="$plugins${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
 fi
 
+# A URL without the user name and password in it, for what others may read.
+public_url() { sed -E 's|//[^/]*@|//|' <<<"$1"; }
+
 # Reads what gst-launch-1.0 -m prints and turns each result into a line: when in the stream, the best class's
 # score, the time of the forward pass, and the class.
 # gst-launch-1.0 writes a structure inside a structure with quotes and backslashes; those go first.

@@ -13,11 +13,12 @@ set -euo pipefail
 . "$(dirname "$0")/plugin.sh"
 [ $# = 1 ] || { echo "usage: $0 RTSP-URL" >&2; exit 2; }
 trap 'exit 0' INT TERM
+name=$(public_url "$1")
 
 while :; do
   gst-launch-1.0 -q rtspsrc location="$1" protocols=tcp tcp-timeout=3000000 latency=200 ! \
     application/x-rtp,media=video ! decodebin ! watchdog timeout=3000 ! videoconvert ! \
-    resnet18classify max-rate=2/1 ! resnet18publish stream-name="$1" ! fakesink sync=true || true
-  echo "$0: $1 has gone; trying again" >&2
+    resnet18classify max-rate=2/1 ! resnet18publish stream-name="$name" ! fakesink sync=true || true
+  echo "$0: $name has gone; trying again" >&2
   sleep 1
 done

@@ -115,7 +115,7 @@ def camera():
     process = subprocess.Popen([server[0], CLIP], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         url = process.stdout.readline().strip()
-        results = classify("--max-frames", "10", url)
+        results = classify("--max-frames", "10", url.replace("//", "//admin:secr%40t@"))
     finally:
         process.stdin.close()
         process.wait(timeout=60)
@@ -135,6 +135,8 @@ def no_camera():
     result = tool.run("classify", "rtsp://127.0.0.1:1/stream")
     equal((result.status, result.out), (1, ""), "status, output")
     check(result.err.startswith("resnet18: rtsp://127.0.0.1:1/stream: "), "the sentence names the stream")
+    hidden = tool.run("classify", "rtsp://admin:secr%40t@127.0.0.1:1/stream")
+    equal((hidden.status, hidden.err), (1, result.err), "user and password are not in it")
 
 
 def peak_memory(*arguments):
