@@ -106,7 +106,7 @@ static gboolean on_second(gpointer data) {
   App *app = data;
   if (g_atomic_int_add(&app->silent, 1) + 1 < SILENCE)
     return G_SOURCE_CONTINUE;
-  g_print("%s has gone; trying again\n", app->uri);
+  g_print("the camera has gone; trying again\n"); /* its URI may have a password in it */
   remove_source(app);
   add_source(app);
   return G_SOURCE_CONTINUE;

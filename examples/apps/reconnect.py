@@ -112,7 +112,7 @@ class Camera:
     def on_second(self):
         self.silent += 1
         if self.silent >= SILENCE:
-            print(f"{self.uri} has gone; trying again", flush=True)
+            print("the camera has gone; trying again", flush=True)  # its URI may have a password in it
             self.remove_source()
             self.add_source()
         return GLib.SOURCE_CONTINUE
