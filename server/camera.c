@@ -16,6 +16,8 @@
 enum { TICK = 500, WINDOW = 20, SETTLED = 2, ENOUGH = 10 };
 /* Seconds that a camera waits for the one in whose place it is. */
 enum { HANDOVER = 5 };
+/* Seconds after which a target that refuses something while it is open may say the same again. */
+enum { FORGET = 60 };
 /* Between two results of one camera in the events. */
 static const gint64 result_pause = G_USEC_PER_SEC / 2;
 
@@ -26,6 +28,9 @@ const char *const camera_state_names[CAMERA_STATES] = {"starting", "playing", "w
 typedef struct {
   guint64 delivered, dropped; /* of those that have ended */
   camera_target_counts now;
+  char *said; /* the trouble that the log has; NULL = none; the camera's thread's, as all below */
+  gint64 said_at;
+  bool was_closed; /* by that trouble: that it is open again is worth a word */
 } target_sum;
 
 struct camera {
@@ -231,16 +236,79 @@ static void read_classify(camera *c, GstElement *pipeline) {
   g_mutex_unlock(&c->lock);
 }
 
-/* `last`: the pipeline has ended. */
-static void read_target(camera *c, GstElement *pipeline, guint i, bool last) {
+static GstStructure *target_stats(GstElement *pipeline, guint i) {
   char *name = camera_pipeline_target_name(i);
   GstStructure *counts = stats_of(pipeline, name);
-  target_sum *sum = &c->targets[i];
-  gboolean is_open = FALSE;
   g_free(name);
+  return counts;
+}
+
+static bool is_open_now(const GstStructure *counts) {
+  gboolean is_open = FALSE;
+  if (counts)
+    gst_structure_get_boolean(counts, "open", &is_open);
+  return is_open;
+}
+
+static void say_of_target(const camera *c, guint i, const char *text) {
+  char *clean = without_secret(c, text);
+  fprintf(stderr, "resnet18-server: camera %s: target %s: %s\n", c->spec->name, c->targets[i].now.name, clean);
+  g_free(clean);
+}
+
+/* Once for each trouble, however often the camera is begun anew meanwhile. */
+static void say_trouble(camera *c, GstElement *pipeline, guint i, const char *text) {
+  target_sum *t = &c->targets[i];
+  GstStructure *counts = target_stats(pipeline, i);
+  t->was_closed |= !is_open_now(counts);
+  if (counts)
+    gst_structure_free(counts);
+  if (g_strcmp0(t->said, text) != 0) {
+    say_of_target(c, i, text);
+    g_free(t->said);
+    t->said = g_strdup(text);
+    t->said_at = g_get_monotonic_time();
+  }
+}
+
+/* What the trouble was, without the element's name and property. */
+static const char *without_property(const char *text) {
+  static const char before[] = ": property \"location\": ";
+  const char *found = strstr(text, before);
+  return found ? found + strlen(before) : text;
+}
+
+static void on_warning(camera *c, GstMessage *message) {
+  GError *error = NULL;
+  gst_message_parse_warning(message, &error, NULL);
+  for (guint i = 0; i < c->spec->targets->len; i++) {
+    char *name = camera_pipeline_target_name(i);
+    if (strcmp(GST_OBJECT_NAME(GST_MESSAGE_SRC(message)), name) == 0)
+      say_trouble(c, c->pipeline, i, without_property(error->message));
+    g_free(name);
+  }
+  g_error_free(error);
+}
+
+static void say_recovery(const camera *c, guint i, bool is_open) {
+  target_sum *t = &c->targets[i];
+  if (t->said == NULL || !is_open)
+    return;
+  if (t->was_closed)
+    say_of_target(c, i, "is open again");
+  if (t->was_closed || g_get_monotonic_time() - t->said_at > FORGET * G_USEC_PER_SEC)
+    g_clear_pointer(&t->said, g_free);
+  t->was_closed = false;
+}
+
+/* `last`: the pipeline has ended. */
+static void read_target(camera *c, GstElement *pipeline, guint i, bool last) {
+  GstStructure *counts = target_stats(pipeline, i);
+  target_sum *sum = &c->targets[i];
   if (counts == NULL)
     return;
-  gst_structure_get_boolean(counts, "open", &is_open);
+  const bool is_open = is_open_now(counts);
+  say_recovery(c, i, is_open);
   g_mutex_lock(&c->lock);
   sum->now.delivered = sum->delivered + number_of(counts, "written") + number_of(counts, "sent");
   sum->now.dropped = sum->dropped + number_of(counts, "dropped");
@@ -360,6 +428,7 @@ static gboolean on_message(GstBus *bus, GstMessage *message, gpointer user) {
     return G_SOURCE_REMOVE;
   case GST_MESSAGE_WARNING:
     c->needs_tcp |= camera_pipeline_misses_udp(message);
+    on_warning(c, message);
     return G_SOURCE_CONTINUE;
   default:
     return G_SOURCE_CONTINUE;
@@ -600,6 +669,8 @@ void camera_unref(camera *c) {
   g_main_context_unref(c->context);
   g_mutex_clear(&c->lock);
   g_cond_clear(&c->finished);
+  for (guint i = 0; i < c->spec->targets->len; i++)
+    g_free(c->targets[i].said);
   camera_spec_free(c->spec);
   g_free(c->targets);
   g_free(c->reason);

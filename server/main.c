@@ -36,12 +36,11 @@ static void share_heap(void) {
 }
 
 /* All threads inherit the mask; the main one waits for what it blocks. */
-static void block_signals(sigset_t *set, bool with_hangup) {
+static void block_signals(sigset_t *set) {
   sigemptyset(set);
   sigaddset(set, SIGTERM);
   sigaddset(set, SIGINT);
-  if (with_hangup)
-    sigaddset(set, SIGHUP);
+  sigaddset(set, SIGHUP);
   pthread_sigmask(SIG_BLOCK, set, NULL);
   signal(SIGPIPE, SIG_IGN);
 }
@@ -99,14 +98,17 @@ static int await_end(server *s, const sigset_t *set, int argc, char **argv) {
       continue;
     if (number != SIGHUP)
       return number;
-    reload(s, argc, argv);
+    if (s->settings.config)
+      reload(s, argc, argv);
+    else
+      fprintf(stderr, "resnet18-server: SIGHUP: there is no configuration file to read again (--config)\n");
   }
 }
 
 static int serve(server *s, GPtrArray *cameras, int argc, char **argv) {
   sigset_t set;
   int number = 0;
-  block_signals(&set, s->settings.config != NULL);
+  block_signals(&set);
   const bool ok = start(s, cameras);
   if (ok)
     number = await_end(s, &set, argc, argv);

@@ -64,6 +64,12 @@ def results_arrive(server, listener, nats):
     check(nats.count() >= 3, "there are no messages in the stream")
 
 
+def told(server, camera, target):
+    """What the server said of it."""
+    start = f"resnet18-server: camera {camera}: target {target}: "
+    return [line.removeprefix(start) for line in server.lines if line.startswith(start)]
+
+
 def a_broker_is_away(server, broker):
     broker.stop()
     until(lambda: metric(server, "target_open", "door", "home") == 0, "it is seen that the broker is away")
@@ -75,6 +81,12 @@ def a_broker_is_away(server, broker):
     until(lambda: metric(server, "target_open", "door", "home") == 1, "the broker is found again")
     until(lambda: metric(server, "results_delivered_total", "door", "home") >= waited + 3, "what waited is delivered")
     equal(everywhere(server, "results_dropped_total"), [0] * 4, "results that were dropped")
+    for name in CAMERAS:  # each reason and the return once, however often it was tried and the clip began anew meanwhile
+        until(lambda: "is open again" in told(server, name, "home"), f"the return for {name} is told: {server.lines}")
+        *lost, back = told(server, name, "home")
+        check(lost and all("localhost" in text and text.endswith("; it is tried again until it works") for text in lost),
+              f"the loss: {lost}")
+        equal((back, len(set(lost)), told(server, name, "log")), ("is open again", len(lost), []), f"what was said of {name}")
 
 
 def targets_of_a_configuration_file():

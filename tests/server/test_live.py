@@ -45,6 +45,9 @@ def without_cameras():
         equal(server.ask("GET", "/live").json, {"streams": []}, "no cameras")
         for path in ("/live/0/snapshot", "/live/x/stream", "/live/-1/snapshot", "/live/99999999999999999999/stream"):
             equal(server.ask("GET", path).status, 404, path)
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: any("SIGHUP: there is no configuration file to read again" in line for line in server.lines), "a word")
+        equal(server.ask("GET", "/live").status, 200, "after SIGHUP")
 
 
 def a_file_is_shown():
