@@ -134,6 +134,8 @@ static gboolean same_panel(const Panel *a, const Panel *b) {
     return FALSE;
   if (a->regional && memcmp(&a->region, &b->region, sizeof a->region) != 0)
     return FALSE;
+  /* Bytes, so that a value that equals nothing, itself included, is not drawn again with each frame. */
+  /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
   if (a->has_cam != b->has_cam || (a->has_cam && memcmp(a->cam, b->cam, sizeof a->cam) != 0) ||
       memcmp(&a->cam_area, &b->cam_area, sizeof a->cam_area) != 0)
     return FALSE;
@@ -334,7 +336,7 @@ static gdouble place(gdouble room, gdouble size, gdouble margin, gint where) {
 }
 
 static void position_of(GstResnet18Position position, gint *horizontal, gint *vertical) {
-  static const gint8 table[][2] = {{-1, -1}, {0, -1}, {1, -1}, {0, 0}, {-1, 1}, {0, 1}, {1, 1}};
+  static const gint table[][2] = {{-1, -1}, {0, -1}, {1, -1}, {0, 0}, {-1, 1}, {0, 1}, {1, 1}};
   *horizontal = table[position][0];
   *vertical = table[position][1];
 }

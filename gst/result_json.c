@@ -48,9 +48,11 @@ static void append_array(GString *json, const GValue *array) {
 }
 
 static void append_value(GString *json, const GValue *value) {
-  if (value == NULL)
+  if (value == NULL) {
     g_string_append(json, "null");
-  else if (G_VALUE_HOLDS_STRING(value) && g_value_get_string(value))
+    return;
+  }
+  if (G_VALUE_HOLDS_STRING(value) && g_value_get_string(value))
     gst_resnet18_json_append_string(json, g_value_get_string(value));
   else if (G_VALUE_HOLDS_UINT64(value))
     g_string_append_printf(json, "%" G_GUINT64_FORMAT, g_value_get_uint64(value));

@@ -142,13 +142,14 @@ static void free_fd(GstResnet18Target *base) {
 
 static gboolean set_address(FdTarget *target, GError **error) {
   target->address.sun_family = AF_UNIX;
-  if (target->path[0] && strlen(target->path) < sizeof target->address.sun_path) {
-    strcpy(target->address.sun_path, target->path);
+  const gsize length = strlen(target->path);
+  if (length > 0 && length < sizeof target->address.sun_path) {
+    memcpy(target->address.sun_path, target->path, length + 1);
     return TRUE;
   }
   g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NAMETOOLONG,
               "the path of %s has %" G_GSIZE_FORMAT " bytes; a socket's has 1 to %" G_GSIZE_FORMAT, target->name,
-              strlen(target->path), sizeof target->address.sun_path - 1);
+              length, sizeof target->address.sun_path - 1);
   return FALSE;
 }
 

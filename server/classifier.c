@@ -69,6 +69,7 @@ static void finish(worker *w, resnet18_session *session, size_t image, job *j, g
 
 static void run(worker *w, resnet18_session *session, job **jobs, size_t count) {
   resnet18_error error;
+  /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a worker is woken for a job, so `take` has found one */
   const uint8_t *rgb = jobs[0]->rgb;
   resnet18_status status;
   for (size_t i = 0; count > 1 && i < count; i++)

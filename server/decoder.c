@@ -232,7 +232,7 @@ static void decode(child *c, job *j) {
   decoder_reply reply;
   const size_t size = j->size; /* the job is gone when it is delivered */
   for (bool again = true;; again = false) {
-    if (c->pid == 0 && !make(c)) {
+    if (c->pid == 0 && (c->memory == NULL || !make(c))) {
       job_fail(j, 503, "no decoder can be started");
       return;
     }

@@ -82,7 +82,7 @@ int decoder_child_main(int argc, char **argv) {
   if (argc != 5)
     return 2;
   c.size = (size_t)strtoull(argv[2], NULL, 10);
-  c.seconds = atoi(argv[3]);
+  c.seconds = (int)strtol(argv[3], NULL, 10);
   prctl(PR_SET_NAME, "decoder");
   if (c.size <= DECODER_PICTURE || !load(&c))
     return 1;

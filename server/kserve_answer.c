@@ -43,7 +43,7 @@ static char *class_text(const float *row, guint32 index, const resnet18_labels *
 static GPtrArray *class_texts(const kserve_output *output, size_t pictures, const kserve_result *result,
                               const resnet18_labels *labels) {
   GPtrArray *texts = g_ptr_array_new_with_free_func(g_free);
-  guint32 *best = g_new(guint32, output->classification);
+  guint32 *best = g_new0(guint32, output->classification);
   size_t length = row_length(result, output->kind);
   for (size_t p = 0; p < pictures; p++) {
     const float *row = rows_of(result, output->kind) + p * length;

@@ -27,7 +27,7 @@ const kserve_model *kserve_find_model(const char *name) {
 
 const char *kserve_output_name(kserve_output_kind kind) {
   static const char *const names[] = {[KSERVE_LOGITS] = "logits", [KSERVE_FEATURES] = "features"};
-  return names[kind];
+  return names[kind]; /* NOLINT(clang-analyzer-core.uninitialized.UndefReturn): no model has an output more */
 }
 
 const int64_t *kserve_input_shape(kserve_type type) {
@@ -157,7 +157,7 @@ static bool take_array(parser *p, const json_t *data, const int64_t *shape) {
 static bool read_input(parser *p, const json_t *input) {
   const char *datatype = p->model->input == KSERVE_FP32 ? "FP32" : "UINT8";
   const json_t *parameters = json_object_get(input, "parameters"), *data = json_object_get(input, "data");
-  int64_t shape[4];
+  int64_t shape[4] = {0};
   size_t binary = SIZE_MAX;
   if (!json_is_object(input) || !is_name(json_object_get(input, "name"), "input"))
     return refuse(p, "the model %s has one input, called \"input\"", p->model->name);

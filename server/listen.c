@@ -24,7 +24,7 @@ static struct addrinfo *look_up(const char *address, int port, int flags, int *f
 }
 
 static unsigned port_of(int socket) {
-  struct sockaddr_storage name;
+  struct sockaddr_storage name = {0};
   socklen_t length = sizeof name;
   if (getsockname(socket, (struct sockaddr *)&name, &length) != 0)
     return 0;

@@ -14,6 +14,7 @@ static bool prepare(picture_maker *m, const still *picture, uint8_t *rgb, resnet
   info.format = picture->channels == 4 ? RESNET18_FORMAT_RGBX : RESNET18_FORMAT_RGB;
   info.width = picture->width;
   info.height = picture->height;
+  /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c): its gaps are zero */
   if (m->tables == NULL || memcmp(&info, &m->info, sizeof info) != 0) {
     resnet18_preprocessor_free(m->tables);
     m->tables = NULL;

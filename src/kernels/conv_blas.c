@@ -23,7 +23,7 @@ static bool pack(const r18_conv *conv, unsigned first, const float *weights, con
 
 /* Rows in one product: enough pixels for the GEMM to be efficient, few enough for the patches to stay in cache. */
 static unsigned block_rows(unsigned width) {
-  return width >= 56 ? 1 : width >= 28 ? 2 : width >= 14 ? 7 : 7;
+  return width >= 56 ? 1 : width >= 28 ? 2 : 7;
 }
 
 static bool accepts(const r18_conv *conv) {

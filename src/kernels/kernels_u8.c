@@ -3,7 +3,7 @@
 #include "conv_u8.h"
 #include "quantize.h"
 
-#define ALL_KINDS(table) &table[0], &table[1], &table[2], &table[3], &table[4]
+#define ALL_KINDS(table) &(table)[0], &(table)[1], &(table)[2], &(table)[3], &(table)[4]
 
 const r18_conv_kernel *const r18_conv_kernels_u8[] = {
 #ifdef __x86_64__

@@ -188,3 +188,23 @@ guint rig_class(const GstStructure *result, guint nth) {
 guint rig_rounds(guint brief, guint full) {
   return g_getenv("RESNET18_LONG_TESTS") ? full : brief;
 }
+
+guint rig_count_threads(void) {
+  GDir *folder = g_dir_open("/proc/self/task", 0, NULL);
+  const gchar *task;
+  guint n = 0;
+  while ((task = g_dir_read_name(folder))) {
+    gchar *path = g_strdup_printf("/proc/self/task/%s/comm", task), *name = NULL;
+    n += g_file_get_contents(path, &name, NULL, NULL) && g_str_has_prefix(name, "resnet18");
+    g_free(name);
+    g_free(path);
+  }
+  g_dir_close(folder);
+  return n;
+}
+
+void rig_await_threads(guint n) {
+  for (guint i = 0; i < 2000 && rig_count_threads() != n; i++)
+    g_usleep(10000);
+  assert_int_equal(rig_count_threads(), n);
+}

@@ -60,4 +60,10 @@ guint rig_class(const GstStructure *result, guint nth);
 /* How often the storms repeat what they do: `brief`, or `full` where RESNET18_LONG_TESTS is set. */
 guint rig_rounds(guint brief, guint full);
 
+/* The element's own threads, which have its name; those of decoders come and go. */
+guint rig_count_threads(void);
+/* Waits until there are n. A thread gets its name when it first runs, and stays in /proc for a moment after it was
+ * joined. */
+void rig_await_threads(guint n);
+
 #endif
