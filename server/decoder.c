@@ -177,6 +177,7 @@ static bool make(child *c) {
 
 static outcome ask(child *c, const job *j, decoder_reply *reply) {
   const decoder_order order = {.kind = j->kind, .size = (uint32_t)j->size};
+  /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): no process is made where there is no memory */
   memcpy(c->memory + DECODER_PICTURE, j->encoded, j->size);
   ssize_t put;
   do

@@ -28,6 +28,7 @@ static unsigned port_of(int socket) {
   socklen_t length = sizeof name;
   if (getsockname(socket, (struct sockaddr *)&name, &length) != 0)
     return 0;
+  /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): all of it is set above */
   return ntohs(name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
                                           : ((struct sockaddr_in *)&name)->sin_port);
 }

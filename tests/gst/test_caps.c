@@ -86,7 +86,7 @@ static void caps_change_and_the_label_is_right_at_once(void **state) {
   GstSample *pictures[G_N_ELEMENTS(rows)];
   for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
     pictures[i] = rig_picture(rows[i].file, rows[i].caps);
-  for (guint i = 0; i < rig_rounds(24, 1000); i++) {
+  for (guint i = 0; i < rig_rounds(200, 5000); i++) {
     const guint row = i % G_N_ELEMENTS(rows);
     gst_sample_unref(rig->picture);
     rig->picture = gst_sample_ref(pictures[row]);
@@ -291,5 +291,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(memory_that_cannot_be_mapped_is_named),
   };
   gst_init(&argc, &argv);
+  if (argc == 2)
+    cmocka_set_test_filter(argv[1]); /* one of them alone */
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
