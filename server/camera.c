@@ -251,7 +251,7 @@ static bool is_open_now(const GstStructure *counts) {
 }
 
 static void say_of_target(const camera *c, guint i, const char *text) {
-  char *clean = without_secret(c, text);
+  char *clean = public_text(text, c->spec->uri);
   fprintf(stderr, "resnet18-server: camera %s: target %s: %s\n", c->spec->name, c->targets[i].now.name, clean);
   g_free(clean);
 }
