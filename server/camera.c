@@ -22,6 +22,7 @@ enum { FORGET = 60 };
 static const gint64 result_pause = G_USEC_PER_SEC / 2;
 
 typedef enum { STARTING, PLAYING, WAITING, ENDED, FAILED } camera_state;
+const char *const camera_fate_names[CAMERA_FATES] = {"classified", "dropped", "late", "skipped", "reused"};
 const char *const camera_state_names[CAMERA_STATES] = {"starting", "playing", "waiting", "ended", "failed"};
 
 /* Of a target, over all pipelines so far. */
@@ -48,6 +49,7 @@ struct camera {
   GSource *retry;    /* begins anew; NULL = not */
   unsigned attempts; /* since it last played for a while */
   bool needs_tcp;    /* nothing came by UDP */
+  bool goes_round;   /* a file is at its end and begins anew: its rate goes on */
   gint64 begun, played_since, last_result;
   guint64 frames_before; /* of this pipeline */
   struct {
@@ -69,9 +71,9 @@ struct camera {
   double rate;
   double usual; /* the rate when a frame last came; 0 = not known yet; its thread's own */
   unsigned restarts;
-  guint64 classified; /* of pipelines that have ended */
-  json_t *stats;      /* of the pipeline, or of the last one */
-  bool is_counted;    /* they are in `classified` */
+  guint64 fates[CAMERA_FATES]; /* of pipelines that have ended */
+  json_t *stats;               /* of the pipeline, or of the last one */
+  bool is_counted;             /* they are in `fates` */
   target_sum *targets;
   GBytes *frame;
   guint64 frame_number;
@@ -313,7 +315,10 @@ static void read_target(camera *c, GstElement *pipeline, guint i, bool last) {
   sum->now.delivered = sum->delivered + number_of(counts, "written") + number_of(counts, "sent");
   sum->now.dropped = sum->dropped + number_of(counts, "dropped");
   sum->now.waiting = number_of(counts, "waiting") + number_of(counts, "spooled");
-  sum->now.is_open = is_open;
+  if (c->state == PLAYING) { /* while a camera is away, its targets are not tried for long enough to say more */
+    sum->now.was_tried = TRUE;
+    sum->now.is_open = is_open;
+  }
   if (last) {
     sum->delivered = sum->now.delivered;
     sum->dropped = sum->now.dropped;
@@ -322,8 +327,14 @@ static void read_target(camera *c, GstElement *pipeline, guint i, bool last) {
   gst_structure_free(counts);
 }
 
-static guint64 classified_now(const camera *c) {
-  return c->is_counted ? 0 : (guint64)json_integer_value(json_object_get(c->stats, "classified"));
+/* Over all pipelines so far. */
+static guint64 fate_of(const camera *c, unsigned i) {
+  const json_t *now = json_object_get(c->stats, camera_fate_names[i]);
+  return c->fates[i] + (c->is_counted ? 0 : (guint64)json_integer_value(now));
+}
+
+static double seconds_of(const camera *c, const char *name) {
+  return (double)json_integer_value(json_object_get(c->stats, name)) / 1e9;
 }
 
 /* What the pipeline counted since it was made is added to what was before. */
@@ -331,7 +342,8 @@ static void keep_counts(camera *c, GstElement *pipeline) {
   for (guint i = 0; i < c->spec->targets->len; i++)
     read_target(c, pipeline, i, true);
   g_mutex_lock(&c->lock);
-  c->classified += classified_now(c);
+  for (unsigned i = 0; i < CAMERA_FATES; i++)
+    c->fates[i] = fate_of(c, i);
   c->is_counted = true;
   g_mutex_unlock(&c->lock);
 }
@@ -368,6 +380,7 @@ static void forget_retry(camera *c) {
 
 /* To begin anew after a while; of a file that has been played, never. */
 static void retire(camera *c, camera_state state, const char *reason) {
+  c->goes_round = false;
   forget_retry(c);
   if (state == WAITING)
     begin_later(c, supervision_pause(&c->spec->supervision, c->attempts));
@@ -407,6 +420,7 @@ static void on_end(camera *c) {
   }
   retire(c, ENDED, NULL);
   c->attempts = 0;
+  c->goes_round = c->spec->loop;
   if (c->spec->loop)
     begin(c);
 }
@@ -505,7 +519,7 @@ static void measure_rate(camera *c, gint64 now, guint64 frames) {
   if (news && c->n_looks > SETTLED && came >= ENOUGH) /* silence says nothing of how often frames come */
     c->usual = rate;
   g_mutex_lock(&c->lock);
-  c->rate = c->state == PLAYING ? rate : 0;
+  c->rate = c->state == PLAYING || c->goes_round ? rate : 0;
   g_mutex_unlock(&c->lock);
 }
 
@@ -535,7 +549,9 @@ static void look(camera *c, gint64 now) {
   const bool came = __atomic_load_n(&c->frames, __ATOMIC_RELAXED) > c->frames_before;
   if (came && c->state == STARTING) {
     c->played_since = now;
-    c->n_looks = 0;
+    if (!c->goes_round)
+      c->n_looks = 0;
+    c->goes_round = false;
     set_state(c, PLAYING, NULL);
   }
   if (c->played_since && supervision_is_healthy((double)(now - c->played_since) / G_USEC_PER_SEC))
@@ -721,9 +737,12 @@ camera_counts camera_count(camera *c) {
                           .rate = c->rate,
                           .age = frames ? (double)silent / G_USEC_PER_SEC : -1,
                           .frames = frames,
-                          .classified = c->classified + classified_now(c),
                           .restarts = c->restarts,
+                          .latency_median = seconds_of(c, "latency-p50"),
+                          .latency_p99 = seconds_of(c, "latency-p99"),
                           .targets = g_array_new(FALSE, FALSE, sizeof(camera_target_counts))};
+  for (unsigned i = 0; i < CAMERA_FATES; i++)
+    counts.fates[i] = fate_of(c, i);
   for (guint i = 0; i < c->spec->targets->len; i++)
     g_array_append_val(counts.targets, c->targets[i].now);
   g_mutex_unlock(&c->lock);

@@ -35,8 +35,12 @@ json_t *camera_json(camera *c);
 typedef struct {
   const char *name; /* lives as long as the camera */
   guint64 delivered, dropped, waiting;
-  gboolean is_open;
+  gboolean was_tried; /* the camera has played since it is there */
+  gboolean is_open;   /* when the camera last played */
 } camera_target_counts;
+/* What became of frames: counts of the element resnet18classify. */
+enum { CAMERA_CLASSIFIED, CAMERA_DROPPED, CAMERA_LATE, CAMERA_SKIPPED, CAMERA_REUSED, CAMERA_FATES };
+extern const char *const camera_fate_names[CAMERA_FATES];
 enum { CAMERA_STATES = 5 };
 extern const char *const camera_state_names[CAMERA_STATES];
 typedef struct {
@@ -45,8 +49,9 @@ typedef struct {
   char *reason; /* NULL = none; g_free */
   double rate;  /* frames a second over the last ten seconds */
   double age;   /* seconds since the last frame; negative: there was none yet */
-  guint64 frames, classified, restarts;
-  GArray *targets; /* camera_target_counts; g_array_unref */
+  guint64 frames, restarts, fates[CAMERA_FATES];
+  double latency_median, latency_p99; /* in seconds; 0: nothing was classified yet */
+  GArray *targets;                    /* camera_target_counts; g_array_unref */
 } camera_counts;
 camera_counts camera_count(camera *c);
 

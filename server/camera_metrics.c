@@ -30,14 +30,12 @@ static void append_line(GString *text, const char *metric, const char *name, con
   metrics_append_number(text, number);
 }
 
-typedef enum { FRAMES, CLASSIFIED, RESTARTS, RATE, AGE } simple;
+typedef enum { FRAMES, RESTARTS, RATE, AGE } simple;
 
 static double value_of(const camera_counts *c, simple which) {
   switch (which) {
   case FRAMES:
     return (double)c->frames;
-  case CLASSIFIED:
-    return (double)c->classified;
   case RESTARTS:
     return (double)c->restarts;
   case RATE:
@@ -53,7 +51,6 @@ static void append_simple(GString *text, const GArray *all) {
     simple which;
   } rows[] = {
       {"resnet18_camera_frames_total", "counter", "Frames that came.", FRAMES},
-      {"resnet18_camera_classified_total", "counter", "Frames that were classified.", CLASSIFIED},
       {"resnet18_camera_restarts_total", "counter", "How often the camera was begun anew.", RESTARTS},
       {"resnet18_camera_frame_rate", "gauge", "Frames a second over the last ten seconds.", RATE},
       {"resnet18_camera_last_frame_age_seconds", "gauge", "Time since the last frame; without one there is none.", AGE},
@@ -66,6 +63,39 @@ static void append_simple(GString *text, const GArray *all) {
       if (value >= 0)
         append_line(text, rows[i].name, c->name, NULL, NULL, value);
     }
+  }
+}
+
+static void append_fates(GString *text, const GArray *all) {
+  static const struct {
+    const char *name, *help;
+    unsigned which;
+  } rows[] = {
+      {"resnet18_camera_classified_total", "Frames that were classified.", CAMERA_CLASSIFIED},
+      {"resnet18_camera_dropped_total", "Frames that were due, but a newer one took their place.", CAMERA_DROPPED},
+      {"resnet18_camera_late_total", "Frames that were not classified as they came too late.", CAMERA_LATE},
+      {"resnet18_camera_skipped_total", "Frames that were not due.", CAMERA_SKIPPED},
+      {"resnet18_camera_reused_total", "Frames that looked like the last one, whose result they have.", CAMERA_REUSED},
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+    metrics_append_head(text, rows[i].name, "counter", rows[i].help);
+    for (guint k = 0; k < all->len; k++) {
+      const camera_counts *c = &g_array_index(all, camera_counts, k);
+      append_line(text, rows[i].name, c->name, NULL, NULL, (double)c->fates[rows[i].which]);
+    }
+  }
+}
+
+static void append_latencies(GString *text, const GArray *all) {
+  static const char name[] = "resnet18_camera_latency_seconds";
+  metrics_append_head(text, name, "gauge",
+                      "From a frame to its result: percentiles of the newest 1024 since the camera last began.");
+  for (guint k = 0; k < all->len; k++) {
+    const camera_counts *c = &g_array_index(all, camera_counts, k);
+    if (c->latency_median <= 0)
+      continue;
+    append_line(text, name, c->name, "quantile", "0.5", c->latency_median);
+    append_line(text, name, c->name, "quantile", "0.99", c->latency_p99);
   }
 }
 
@@ -103,7 +133,8 @@ static void append_targets(GString *text, const GArray *all) {
        DROPPED},
       {"resnet18_camera_results_waiting", "gauge", "Results that wait for a target, in memory or in the spool.",
        PENDING},
-      {"resnet18_camera_target_open", "gauge", "Whether a target can be written to.", OPEN},
+      {"resnet18_camera_target_open", "gauge", "Whether a target could be written to when the camera last played.",
+       OPEN},
   };
   for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
     metrics_append_head(text, rows[i].name, rows[i].type, rows[i].help);
@@ -111,7 +142,8 @@ static void append_targets(GString *text, const GArray *all) {
       const camera_counts *c = &g_array_index(all, camera_counts, k);
       for (guint n = 0; n < c->targets->len; n++) {
         const camera_target_counts *t = &g_array_index(c->targets, camera_target_counts, n);
-        append_line(text, rows[i].name, c->name, "target", t->name, target_value_of(t, rows[i].which));
+        if (rows[i].which != OPEN || t->was_tried)
+          append_line(text, rows[i].name, c->name, "target", t->name, target_value_of(t, rows[i].which));
       }
     }
   }
@@ -132,6 +164,8 @@ void camera_metrics_append(const GPtrArray *cameras, GString *text) {
   }
   if (all->len > 0) {
     append_simple(text, all);
+    append_fates(text, all);
+    append_latencies(text, all);
     append_states(text, all);
     append_targets(text, all);
   }

@@ -175,11 +175,14 @@ void metrics_append(GString *text) {
   g_mutex_lock(&lock);
   append_requests(text);
   append_times(text, "resnet18_decode_duration_seconds", "Decoding and scaling of a picture.", &decode_times);
-  append_times(text, "resnet18_inference_duration_seconds", "Forward passes.", &inference_times);
+  append_times(text, "resnet18_inference_duration_seconds",
+               "Forward passes of uploaded pictures; cameras have series of their own.", &inference_times);
   append_times(text, "resnet18_queue_duration_seconds", "Waiting of a decoded picture for its forward pass.",
                &wait_times);
-  metrics_append_one(text, "resnet18_pictures_total", "counter", "Pictures classified.", NULL, (double)pictures);
-  metrics_append_one(text, "resnet18_forward_passes_total", "counter", "Forward passes.", NULL, (double)passes);
+  metrics_append_one(text, "resnet18_pictures_total", "counter", "Uploaded pictures that were classified.", NULL,
+                     (double)pictures);
+  metrics_append_one(text, "resnet18_forward_passes_total", "counter", "Forward passes of uploaded pictures.", NULL,
+                     (double)passes);
   metrics_append_head(text, "resnet18_decoder_restarts_total", "counter", "Decoders that were replaced, by reason.");
   for (size_t i = 0; i < G_N_ELEMENTS(reasons); i++)
     g_string_append_printf(text, "resnet18_decoder_restarts_total{reason=\"%s\"} %" G_GUINT64_FORMAT "\n", reasons[i],

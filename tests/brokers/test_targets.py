@@ -55,6 +55,8 @@ def everywhere(server, name):
 
 
 def results_arrive(server, listener, nats):
+    # Before its camera has played, nothing is said of a target.
+    until(lambda: server.ask("GET", "/metrics").body.count(b"resnet18_camera_target_open{") == 2 * len(CAMERAS), "all have played")
     until(lambda: all(everywhere(server, "target_open")), "every target is open")
     for name in CAMERAS:
         found = json.loads(listener.await_line(f"cameras/{name} {{").split(" ", 1)[1])

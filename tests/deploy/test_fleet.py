@@ -88,17 +88,19 @@ def metrics_exist():
         check(used and used <= known, f"{expression}: unknown {used - known}")
 
 
-def prometheus_takes_the_rules():
+def prometheus_takes_the_rules_and_alerts():
     promtool = shutil.which("promtool")
     if not promtool:
         return "promtool (package prometheus) is not installed"
-    done = subprocess.run([promtool, "check", "rules", os.path.join(FLEET, "rules.yaml")], timeout=60, check=False, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    check(done.returncode == 0, done.stdout)
+    here = os.path.dirname(os.path.abspath(__file__))
+    for kind, path in (("check", os.path.join(FLEET, "rules.yaml")), ("test", os.path.join(here, "rules_test.yaml"))):
+        done = subprocess.run([promtool, kind, "rules", path], timeout=60, check=False, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        check(done.returncode == 0, done.stdout)
     return None
 
 
-TESTS = [manifests_are_valid, the_scaler_watches_the_queue, metrics_exist, prometheus_takes_the_rules]
+TESTS = [manifests_are_valid, the_scaler_watches_the_queue, metrics_exist, prometheus_takes_the_rules_and_alerts]
 print(f"1..{len(TESTS)}", flush=True)
 for number, test in enumerate(TESTS, 1):
     name = f"{number} - {test.__name__.replace('_', ' ')}"

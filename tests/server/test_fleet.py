@@ -320,6 +320,34 @@ def the_file_is_read_again():
         print(f"# the end took {time.monotonic() - begun:.1f} s", flush=True)
 
 
+def figures_of_a_looped_file_and_of_a_camera_that_never_plays():
+    with tempfile.TemporaryDirectory() as folder, Cameras() as cameras:
+        path = os.path.join(folder, "f.toml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"[target.log]\nlocation = '{{camera}}.jsonl'\n[defaults]\ntargets = ['log']\nmax-rate = 5\n[camera.film]\n"
+                       f"uri = '{CLIP}'\nloop = true\n[camera.dead]\nuri = '{cameras.uri('dead')}'\n")
+        with Server("--config", path) as server:
+            until(lambda: sample(server)["resnet18_camera_frame_rate"]["film"], "it plays")
+            found, end = sample(server), time.monotonic() + WAIT
+            while found["resnet18_camera_frames_total"]["film"] < 1.5 * CLIP_FRAMES:
+                check(time.monotonic() < end, "the file does not begin anew")
+                found = sample(server)
+                check(found["resnet18_camera_frame_rate"]["film"] > 0, "a looped file's rate is zero")
+                time.sleep(0.1)
+            until(lambda: sample(server)["resnet18_camera_restarts_total"]["dead"] > 1, "the dead one is begun again")
+            found = sample(server)
+            equal(found["resnet18_camera_target_open"], {("film", "log"): 1}, "targets that are open")
+            fates = [found[f"resnet18_camera_{name}_total"] for name in ("classified", "dropped", "late", "skipped", "reused")]
+            frames = found["resnet18_camera_frames_total"]["film"]
+            # The counts are read twice a second; more than at its end the clip's first pass must be in them.
+            check(CLIP_FRAMES <= sum(fate["film"] for fate in fates) <= frames + 1, f"{fates} of {frames} frames")
+            check(fates[0]["film"] > 0 and fates[3]["film"] > 0, f"classified and skipped: {fates}")
+            equal([fate["dead"] for fate in fates], [0] * len(fates), "of the dead one")
+            latency = found["resnet18_camera_latency_seconds"]
+            equal(set(latency), {("film", "0.5"), ("film", "0.99")}, "latencies")
+            check(0 < latency["film", "0.5"] <= latency["film", "0.99"] < WAIT, f"latencies {latency}")
+
+
 def together(*tests):
     """The same tests, which all begin when the first is asked for."""
     executor = concurrent.futures.ThreadPoolExecutor(len(tests))
@@ -335,6 +363,6 @@ def together(*tests):
     return [of(test) for test in tests]
 
 
-slow = [the_file_is_read_again, bad_cameras_do_not_disturb_good_ones]
+slow = [the_file_is_read_again, figures_of_a_looped_file_and_of_a_camera_that_never_plays, bad_cameras_do_not_disturb_good_ones]
 main(mistakes_end_the_start, the_example_of_the_page_is_good, the_command_line_goes_over_the_file,
      *([good_cameras_by_themselves, *slow] if LONG else together(*slow)))
