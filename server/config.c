@@ -5,10 +5,13 @@
 #include "address.h"
 #include "field.h"
 
+#include <errno.h>
 #include <gio/gio.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 /* What stands for the camera's name in a target. */
 static const char placeholder[] = "{camera}";
@@ -90,6 +93,7 @@ typedef struct {
   problems *problems;
   char *folder; /* of the file */
   settings *settings;
+  bool looks; /* whether the files that it names are there */
   const toml_value *root;
   const toml_value *models, *targets, *defaults; /* tables; NULL = none */
   GHashTable *bad;                               /* values that were refused */
@@ -121,6 +125,23 @@ static const row *find_row(const row *rows, const char *name) {
   return NULL;
 }
 
+/* Relative to the file's folder. */
+static char *path_of(const config *c, const char *path) {
+  return g_canonicalize_filename(path, c->folder);
+}
+
+/* One that is read at the start, or by an element later. */
+static void check_file(config *c, const toml_value *value) {
+  char *path = path_of(c, value->string);
+  if (!c->looks)
+    ;
+  else if (g_file_test(path, G_FILE_TEST_IS_DIR))
+    refuse(c, value, "'%s' is a folder", path);
+  else if (access(path, R_OK) != 0)
+    refuse(c, value, "'%s' cannot be read: %s", path, g_strerror(errno));
+  g_free(path);
+}
+
 /* Each key of a table by itself. */
 static void check_keys(config *c, const toml_value *table, const row *rows) {
   GPtrArray *names = g_ptr_array_new();
@@ -133,6 +154,8 @@ static void check_keys(config *c, const toml_value *table, const row *rows) {
       refuse_unknown(c, value, names);
     else if (!field_check(&known->field, value, c->problems))
       g_hash_table_add(c->bad, (gpointer)value);
+    else if (known->field.kind == FIELD_PATH && known->property) /* a spool is made where it is missing */
+      check_file(c, value);
   }
   g_ptr_array_free(names, TRUE);
 }
@@ -141,11 +164,6 @@ static void check_keys(config *c, const toml_value *table, const row *rows) {
 static const toml_value *good(const config *c, const toml_value *table, const char *name) {
   const toml_value *value = table ? toml_get(table, name) : NULL;
   return value && !g_hash_table_contains(c->bad, value) ? value : NULL;
-}
-
-/* Relative to the file's folder. */
-static char *path_of(const config *c, const char *path) {
-  return g_canonicalize_filename(path, c->folder);
 }
 
 /* A camera's own value, or the default of all. */
@@ -206,6 +224,19 @@ static void check_roi(config *c, const toml_value *value) {
   if (!fits || numbers[2] <= 0 || numbers[3] <= 0)
     refuse(c, value, "must be \"x,y,w,h\" in pixels or in parts of the frame");
   g_strfreev(parts);
+}
+
+/* {WORD} of another word is taken for a mistake. */
+static bool check_placeholders(config *c, const toml_value *value) {
+  for (const char *at = strchr(value->string, '{'); at; at = strchr(at + 1, '{')) {
+    const size_t length = strspn(at + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    if (at[length + 1] != '}' || length == 0 || g_str_has_prefix(at, placeholder))
+      continue;
+    refuse(c, value, "{%.*s} stands for nothing; %s stands for the camera's name", (int)MIN(length, LONGEST_NAME),
+           at + 1, placeholder);
+    return false;
+  }
+  return true;
 }
 
 static char *fill_in(const char *text, const char *camera) {
@@ -280,11 +311,14 @@ static void check_models(config *c) {
 static void check_target(config *c, const toml_value *target) {
   check_keys(c, target, target_rows);
   const toml_value *location = good(c, target, "location"), *client = good(c, target, "client-id");
+  const toml_value *device = good(c, target, "device-name");
   if (toml_get(target, "location") == NULL && !target->damaged)
     refuse(c, target, "the key location is missing");
-  else if (location)
+  else if (location && check_placeholders(c, location))
     check_location(c, location);
-  if (client && strstr(client->string, placeholder) == NULL)
+  if (device)
+    check_placeholders(c, device);
+  if (client && check_placeholders(c, client) && strstr(client->string, placeholder) == NULL)
     refuse(c, client, "must have %s in it: each camera needs one of its own", placeholder);
 }
 
@@ -358,8 +392,10 @@ static void take_settings(config *c) {
     else if (!field_check(&known->field, value, c->problems))
       g_hash_table_add(c->bad, (gpointer)value);
     else {
-      if (known->field.kind == FIELD_PATH)
+      if (known->field.kind == FIELD_PATH) {
         path = path_of(c, value->string);
+        check_file(c, value);
+      }
       settings_set(c->settings, known, value, path);
     }
     g_free(path);
@@ -478,6 +514,52 @@ static void check_cameras(config *c, const toml_value *cameras) {
     refuse(c, cameras, "there are more than %d", MOST_CAMERAS);
 }
 
+/* Not a broker, a socket, a device or a pipe. */
+static bool is_plain_file(const config *c, const char *location) {
+  struct stat found;
+  if (strcmp(location, "-") == 0 || g_str_has_prefix(location, "unix:") || g_str_has_prefix(location, "/dev/") ||
+      gst_resnet18_address_is_uri(location))
+    return false;
+  return !c->looks || stat(location, &found) != 0 || S_ISREG(found.st_mode);
+}
+
+static void refuse_shared(config *c, const toml_value *location, const char *one, const char *other) {
+  if (strcmp(one, other) == 0)
+    refuse(c, location, "camera %s has two targets that are the same file", one);
+  else
+    refuse(c, location, "cameras %s and %s would write to the same file; each has its own with %s in its name", one,
+           other, placeholder);
+}
+
+/* `files`: whose they are, by path. */
+static void check_shared_files(config *c, const toml_value *camera, GHashTable *files) {
+  const toml_value *enabled = look_up(c, camera, "enabled"), *targets = look_up(c, camera, "targets");
+  if (enabled && !enabled->boolean)
+    return;
+  for (guint i = 0; targets && c->targets && i < targets->items->len; i++) {
+    const toml_value *target = toml_get(c->targets, ((toml_value *)targets->items->pdata[i])->string);
+    const toml_value *location = target && is_table(c, target) ? good(c, target, "location") : NULL;
+    if (location == NULL)
+      continue;
+    char *path = location_of(c, location->string, camera->name);
+    const char *owner = g_hash_table_lookup(files, path);
+    if (is_plain_file(c, path) && owner)
+      refuse_shared(c, location, owner, camera->name);
+    if (is_plain_file(c, path) && owner == NULL)
+      g_hash_table_insert(files, path, camera->name);
+    else
+      g_free(path);
+  }
+}
+
+static void check_all_files(config *c, const toml_value *cameras) {
+  GHashTable *files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; cameras && cameras->items->len <= MOST_CAMERAS && i < cameras->items->len; i++)
+    if (is_table(c, cameras->items->pdata[i]))
+      check_shared_files(c, cameras->items->pdata[i], files);
+  g_hash_table_destroy(files);
+}
+
 static void free_spec(gpointer spec) {
   camera_spec_free(spec);
 }
@@ -510,12 +592,12 @@ static void check_top(config *c) {
   g_ptr_array_free(names, TRUE);
 }
 
-char *config_parse(const char *path, const char *text, size_t size, settings *s, GPtrArray **cameras) {
+static char *parse(const char *path, const char *text, size_t size, bool looks, settings *s, GPtrArray **cameras) {
   problems *p = problems_new(path);
   settings made = settings_copy(s);
   char *absolute = g_canonicalize_filename(path, NULL);
   toml_value *root = toml_read(text, size, p);
-  config c = {.problems = p, .settings = &made, .root = root, .folder = g_path_get_dirname(absolute)};
+  config c = {.problems = p, .settings = &made, .root = root, .looks = looks, .folder = g_path_get_dirname(absolute)};
   c.bad = g_hash_table_new(NULL, NULL);
   check_top(&c);
   take_settings(&c);
@@ -526,6 +608,7 @@ char *config_parse(const char *path, const char *text, size_t size, settings *s,
   check_targets(&c);
   check_defaults(&c);
   check_cameras(&c, all);
+  check_all_files(&c, all);
   char *wrong = problems_any(p) ? problems_text(p) : NULL;
   *cameras = wrong ? NULL : make_cameras(&c, all);
   settings_clear(wrong ? &made : s);
@@ -537,6 +620,10 @@ char *config_parse(const char *path, const char *text, size_t size, settings *s,
   g_free(c.folder);
   g_free(absolute);
   return wrong;
+}
+
+char *config_parse(const char *path, const char *text, size_t size, settings *s, GPtrArray **cameras) {
+  return parse(path, text, size, false, s, cameras);
 }
 
 /* No more than may be in it, of whatever kind of file. */
@@ -561,7 +648,7 @@ char *config_read(const char *path, settings *s, GPtrArray **cameras) {
     g_error_free(error);
     return wrong;
   }
-  char *wrong = config_parse(path, text, size, s, cameras);
+  char *wrong = parse(path, text, size, true, s, cameras);
   g_free(text);
   return wrong;
 }

@@ -7,9 +7,10 @@
 #include "spec.h"
 
 /* NULL when the file is good: then what it sets is in *s, whose strings that it replaces are freed, and *cameras holds
- * a camera_spec for each camera. Else one line for each thing that is wrong, and nothing has changed. Free both. */
+ * a camera_spec for each camera. Files that it names must be there. Else one line for each thing that is wrong, and
+ * nothing has changed. Free both. */
 char *config_read(const char *path, settings *s, GPtrArray **cameras);
-/* The same for a text, which is taken for the contents of `path`. */
+/* The same for a text, which is taken for the contents of `path`, without a look at the files that it names. */
 char *config_parse(const char *path, const char *text, size_t size, settings *s, GPtrArray **cameras);
 
 #endif

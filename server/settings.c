@@ -296,6 +296,8 @@ bool settings_parse(settings *s, GPtrArray **cameras, int argc, char **argv, int
   *cameras = NULL;
   if (!parse_line(s, argc, argv, status))
     return false;
+  if (s->check_config && s->config == NULL)
+    return misuse("--check-config needs --config FILE");
   if (s->config && !read_config(s, cameras, argc, argv, status))
     return false;
   if (!check(s))

@@ -269,6 +269,20 @@ static const struct {
      "/e/f:9: target.d.spool-size: must be 1048576 to 1e+15, not 1\n"
      "/e/f:10: target.d.drain-timeout: must be 0 to 5, not 6\n"
      "/e/f:11: target.d.append: there is no such key\n"},
+    {"[target.a]\nlocation = 'log/{stream}.jsonl'\n[target.b]\nlocation = 'mqtt://h/{camera}/{name}'\ndevice-name = "
+     "'{Camera}'\nclient-id = 'x-{id}'\n[target.c]\nlocation = '{}{ a }{camera}{x'\n",
+     "/e/f:2: target.a.location: {stream} stands for nothing; {camera} stands for the camera's name\n"
+     "/e/f:4: target.b.location: {name} stands for nothing; {camera} stands for the camera's name\n"
+     "/e/f:5: target.b.device-name: {Camera} stands for nothing; {camera} stands for the camera's name\n"
+     "/e/f:6: target.b.client-id: {id} stands for nothing; {camera} stands for the camera's name\n"},
+    {"[target.a]\nlocation = 'x'\n[target.b]\nlocation = 'y'\n[target.c]\nlocation = '../e/{camera}'\n[target.d]\n"
+     "location = '{camera}'\n[target.e]\nlocation = 'mqtt://h/x'\n[target.f]\nlocation = '/dev/null'\n[target.g]\n"
+     "location = 'unix:s'\n[target.h]\nlocation = '-'\n[defaults]\ntargets = ['a', 'e', 'f', 'g', 'h']\n[camera.k]\n"
+     "uri = 'x'\n[camera.l]\nuri = 'x'\n[camera.m]\nuri = 'x'\n[camera.n]\nuri = 'x'\ntargets = ['b']\n[camera.o]\n"
+     "uri = 'x'\ntargets = ['b']\nenabled = false\n[camera.p]\nuri = 'x'\ntargets = ['c', 'd']\n",
+     "/e/f:2: target.a.location: cameras k and l would write to the same file; each has its own with {camera} in its "
+     "name\n"
+     "/e/f:8: target.d.location: camera p has two targets that are the same file\n"},
     /* What cannot be read does not hide what is wrong elsewhere. */
     {"[camera.a]\nuri = rtsp://h/x\nthreshold = 2\n[camera.b]\nuri = 'x'\ntargets = ['x'\n[server]\nport = -1\n",
      "/e/f:2: camera.a.uri: 'rtsp:' is no value; a string needs quotes\n"

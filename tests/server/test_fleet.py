@@ -129,6 +129,22 @@ def mistakes_end_the_start():
         with open(path, "w", encoding="utf-8") as file:
             file.write("[server]\nport = 0\n[camera.a]\nuri = 'x.mp4'\n")
         equal(spoken(["--config", path, "--check-config"]), (0, ""), "a good file")
+    status, text = spoken(["--check-config"])
+    check(status == 2 and text.startswith("resnet18-server: --check-config needs --config FILE\n"), f"no file: {status} {text}")
+
+
+def files_that_are_not_there():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "f.toml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("[server]\ntoken-file = 'token'\nweights = '.'\n[model.m]\nweights = 'm.pth'\nlabels = 'm.txt'\n"
+                       "[target.t]\nlocation = 'mqtt://127.0.0.1/x'\ncredentials = 'word'\ntls-ca = 'ca'\nspool = 'spool'\n")
+        gone = "cannot be read: No such file or directory"
+        wrong = [(2, "server.token-file", "token", gone), (3, "server.weights", "", "is a folder"),
+                 (5, "model.m.weights", "m.pth", gone), (6, "model.m.labels", "m.txt", gone),
+                 (9, "target.t.credentials", "word", gone), (10, "target.t.tls-ca", "ca", gone)]
+        lines = [f"{path}:{line}: {key}: '{os.path.join(folder, name).rstrip('/')}' {what}\n" for line, key, name, what in wrong]
+        equal(spoken(["--config", path, "--check-config"]), (2, "".join(lines)), "what is wrong")
 
 
 def the_example_of_the_page_is_good():
@@ -137,8 +153,9 @@ def the_example_of_the_page_is_good():
     check(blocks, "docs/fleet.md has no example")
     with tempfile.TemporaryDirectory() as folder:
         path, token = os.path.join(folder, "f.toml"), os.path.join(folder, "token")
-        with open(token, "w", encoding="utf-8") as file:
-            file.write("word\n")
+        for name in (token, "flowers.safetensors", "flowers.txt", "broker-credentials"):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write("word\n")
         for block in blocks:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(block.replace("/run/secrets/resnet18-token", token))
@@ -155,6 +172,13 @@ def the_command_line_goes_over_the_file():
             equal(server.ask("GET", "/live").json, {"streams": []}, "no cameras")
             with open(path, "w", encoding="utf-8") as file:
                 file.write(f"[server]\nbatch = 3\n[camera.a]\nuri = '{CLIP}'\n")
+            with open(path, "a", encoding="utf-8") as file:
+                file.write("[model.m]\nweights = 'm.pth'\n")
+            reload(server, "f.toml:6: model.m.weights: ", "is wrong, nothing has changed")
+            equal(server.metric("resnet18_config_last_reload_successful"), 0, "weights that are not there")
+            equal(streams(server), {}, "nothing has changed")
+            with open(os.path.join(folder, "m.pth"), "w", encoding="utf-8"):
+                pass
             reload(server, f"{path}: batch stays as it is until the server is started anew", "is read again: 1 camera")
             until(lambda: "a" in streams(server) and streams(server)["a"]["state"] == "playing", "it plays")
 
@@ -364,5 +388,5 @@ def together(*tests):
 
 
 slow = [the_file_is_read_again, figures_of_a_looped_file_and_of_a_camera_that_never_plays, bad_cameras_do_not_disturb_good_ones]
-main(mistakes_end_the_start, the_example_of_the_page_is_good, the_command_line_goes_over_the_file,
+main(mistakes_end_the_start, files_that_are_not_there, the_example_of_the_page_is_good, the_command_line_goes_over_the_file,
      *([good_cameras_by_themselves, *slow] if LONG else together(*slow)))
