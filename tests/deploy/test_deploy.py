@@ -147,6 +147,17 @@ def unit_is_valid():
         check("ProtectHom" in analyze("verify", path).stdout, "a wrong word is taken")
 
 
+def unit_fits_the_example_of_the_page():
+    """It is read again by SIGHUP, and may write where docs/fleet.md's configuration file does."""
+    text = read("resnet18-server.service")
+    check(re.search(r"^ExecReload=/bin/kill -HUP \$MAINPID$", text, re.M), "no reload")
+    places = [f"/var/{folder}/{name}/" for kind, folder in (("State", "lib"), ("Logs", "log"))
+              for name in re.findall(rf"^{kind}Directory=(\S+)$", text, re.M)]
+    with open(os.path.join(ROOT, "docs", "fleet.md"), encoding="utf-8") as file:
+        written = re.findall(r'^(?:spool|location) = "(/[^"]*)"', file.read(), re.M)
+    check(len(written) == 2 and all(any(path.startswith(place) for place in places) for path in written), f"{written}, {places}")
+
+
 def unit_is_hardened():
     with tempfile.TemporaryDirectory() as folder:
         done = analyze("security", "--offline=true", "--threshold=20", unit(folder))
@@ -154,7 +165,7 @@ def unit_is_hardened():
 
 
 TESTS = [kubernetes_manifests_are_valid, kubernetes_manifests_fit_together, compose_file_is_valid, unit_is_valid,
-         unit_is_hardened]
+         unit_fits_the_example_of_the_page, unit_is_hardened]
 print(f"1..{len(TESTS)}", flush=True)
 for number, test in enumerate(TESTS, 1):
     name = f"{number} - {test.__name__.replace('_', ' ')}"

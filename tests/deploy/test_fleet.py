@@ -43,6 +43,11 @@ def manifests_are_valid():
         if document["kind"] != "ScaledObject":  # KEDA's own kind
             kubernetes_validate.validate(document, "1.37", strict=True)
     compose_spec.PyCompose.from_yaml(read(FLEET, "compose.yaml")).validate()
+    compose, = documents("compose.yaml")
+    for name in ("nats-0", "nats-1", "nats-2"):  # the queue outlives its server
+        command = compose["services"][name]["command"]
+        check(compose["services"][name]["volumes"] == [f"{name}:{command[command.index('--store_dir') + 1]}"] and
+              name in compose["volumes"], f"the volume of {name}")
 
 
 def the_scaler_watches_the_queue():
