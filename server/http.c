@@ -771,10 +771,14 @@ bool request_query_flag(request *r, const char *name, bool *value) {
 
 /* ---- The daemon ---------------------------------------------------------------------------------------- */
 
-static void ignore(void *user, const char *format, va_list arguments) {
+/* Mostly of clients that do not speak as they should, which is nobody's concern. */
+static void say_if_verbose(void *user, const char *format, va_list arguments) {
   http *h = user;
-  if (h->settings->verbose)
-    vfprintf(stderr, format, arguments);
+  char text[512]; /* its lines are far shorter */
+  if (!h->settings->verbose)
+    return;
+  vsnprintf(text, sizeof text, format, arguments);
+  fprintf(stderr, "resnet18-server: connection: %s\n", g_strchomp(text));
 }
 
 /* A path or a name cannot go on behind %00, so that it stays what it is. */
@@ -814,7 +818,7 @@ static bool start(http *h, int listener) {
   const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
   const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
   h->daemon = MHD_start_daemon(
-      flags | (h->cert ? MHD_USE_TLS : 0), 0, NULL, NULL, serve, h, MHD_OPTION_EXTERNAL_LOGGER, ignore, h,
+      flags | (h->cert ? MHD_USE_TLS : 0), 0, NULL, NULL, serve, h, MHD_OPTION_EXTERNAL_LOGGER, say_if_verbose, h,
       MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL, MHD_OPTION_CONNECTION_LIMIT,
       (unsigned)s->connections + BEYOND, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)s->per_address + BEYOND_ADDRESS,
       MHD_OPTION_NOTIFY_COMPLETED, completed, h, MHD_OPTION_NOTIFY_CONNECTION, notify_connection, h,

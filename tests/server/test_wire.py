@@ -269,13 +269,14 @@ def encrypted():
                               capture_output=True, text=True, check=False)
         equal(made.returncode, 0, made.stderr)
         context = ssl.create_default_context(cafile=cert)
-        with Server("--tls-cert", cert, "--tls-key", key) as server:
+        with Server("--tls-cert", cert, "--tls-key", key, "--verbose") as server:
             with Connection(server.port) as client:
                 client.socket = context.wrap_socket(client.socket, server_hostname="127.0.0.1")
                 equal(client.send(message("POST", "/classify", PNG)).answer().status, 200, "over TLS")
             run = subprocess.run([BINARY, "health", "--port", str(server.port), "--tls-cert", cert, "--tls-key", key],
                                  capture_output=True, text=True, check=False)
             equal((run.returncode, run.stderr), (0, ""), "health over TLS")
+        equal([line for line in server.lines if not line.startswith("resnet18-server: ")], [], "lines without the program's name")
 
 
 def health():
