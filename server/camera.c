@@ -477,12 +477,26 @@ static void watch_bus(camera *c) {
   gst_object_unref(bus);
 }
 
+/* Why there is no pipeline: most often the program was not installed. */
+static char *reason_of(const GError *error) {
+  const bool misses_ours =
+      g_error_matches(error, GST_PARSE_ERROR, GST_PARSE_ERROR_NO_SUCH_ELEMENT) && strstr(error->message, "\"resnet18");
+  return g_strconcat(error->message,
+                     misses_ours
+                         ? "; the plugin libgstresnet18.so is looked for in GStreamer's folder and in those of the "
+                           "environment variable GST_PLUGIN_PATH (in the build tree: build/gst)"
+                         : NULL,
+                     NULL);
+}
+
 static void begin(camera *c) {
   GError *error = NULL;
   const camera_approach approach = {supervision_answer(&c->spec->supervision, c->attempts), c->needs_tcp};
   c->pipeline = camera_pipeline_new(c->spec, approach, &error);
   if (c->pipeline == NULL) {
-    retire(c, FAILED, error->message);
+    char *reason = reason_of(error);
+    retire(c, FAILED, reason);
+    g_free(reason);
     g_error_free(error);
     return;
   }

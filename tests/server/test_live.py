@@ -113,6 +113,22 @@ def a_camera_that_is_not_there():
         check(not any("secret" in line for line in server.lines), f"{server.lines}")
 
 
+def a_plugin_that_is_not_found():
+    if os.environ.get("RESNET18_PRELOAD"):
+        return "a registry of all plugins takes a sanitizer too long"
+    with tempfile.TemporaryDirectory() as folder:
+        registry = os.path.join(folder, "registry")
+        env = {"GST_PLUGIN_PATH": folder, "GST_PLUGIN_PATH_1_0": folder, "GST_REGISTRY": registry, "GST_REGISTRY_1_0": registry}
+        with Server(CLIP, env=env) as server:
+            until(lambda: streams(server)[0]["state"] != "starting", "it has begun")
+            if streams(server)[0]["state"] != "failed":
+                return "the plugin is installed"
+            until(lambda: any('no element "resnet18classify"; ' in line and "GST_PLUGIN_PATH" in line for line in server.lines),
+                  "a hint where it is looked for")
+            equal(server.ask("GET", "/v2/health/ready").status, 200, "pictures need no plugin")
+    return None
+
+
 def a_reader_that_does_not_read_is_cut():
     with Server("--loop", "--send-time", "1000", CLIP) as server:
         playing(server)
@@ -164,5 +180,5 @@ def a_camera_that_does_not_end_makes_room_for_its_successor():
             until(lambda: len((streams(server)[0]["result"] or {"classes": []})["classes"]) == 2, "the change takes effect")
 
 
-main(a_camera_that_does_not_end_holds_nobody, a_camera_that_does_not_end_makes_room_for_its_successor, without_cameras, a_file_is_shown, events_are_told_and_told_again, a_camera_that_is_not_there,
+main(a_camera_that_does_not_end_holds_nobody, a_camera_that_does_not_end_makes_room_for_its_successor, without_cameras, a_file_is_shown, events_are_told_and_told_again, a_camera_that_is_not_there, a_plugin_that_is_not_found,
      a_reader_that_does_not_read_is_cut, streams_are_limited_and_end_with_the_server)
