@@ -41,7 +41,7 @@ static void keep_end(char *out, size_t room, const char *message) {
   snprintf(out, room, "...%s", end);
 }
 
-resnet18_status r18_fail(resnet18_error *error, resnet18_status status, const char *format, ...) {
+resnet18_status(r18_fail)(resnet18_error *error, resnet18_status status, const char *format, ...) {
   if (error) {
     char message[4096 + sizeof error->message]; /* PATH_MAX and a sentence */
     va_list arguments;
@@ -55,7 +55,7 @@ resnet18_status r18_fail(resnet18_error *error, resnet18_status status, const ch
   return status;
 }
 
-resnet18_status r18_fail_memory(resnet18_error *error, size_t bytes) {
+resnet18_status(r18_fail_memory)(resnet18_error *error, size_t bytes) {
   return r18_fail(error, RESNET18_ERROR_MEMORY, "out of memory: %zu bytes could not be allocated", bytes);
 }
 

@@ -13,6 +13,10 @@ resnet18_status r18_fail(resnet18_error *error, resnet18_status status, const ch
 /* The sentence for a failed allocation of `bytes`. */
 resnet18_status r18_fail_memory(resnet18_error *error, size_t bytes);
 
+/* So that a compiler, and what analyses the code, sees which status it is. */
+#define r18_fail(error, status, ...) (r18_fail(error, status, __VA_ARGS__), (status))
+#define r18_fail_memory(error, bytes) (r18_fail_memory(error, bytes), RESNET18_ERROR_MEMORY)
+
 /* Success: clears *error where there is one. */
 resnet18_status r18_ok(resnet18_error *error);
 

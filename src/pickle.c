@@ -217,7 +217,7 @@ static bool is_count(const r18_pickle *p, uint32_t value) {
 
 /* ('storage', torch.XStorage, key, location, number of elements[, None]) */
 static resnet18_status read_storage(r18_pickle *p, uint32_t id, r18_pickle_storage *storage) {
-  uint32_t m[6];
+  uint32_t m[6] = {0};
   if (!members(p, id, 5, 6, m) || !r18_pickle_is(p, m[0], "storage") || p->value[m[1]].kind != R18_PICKLE_GLOBAL ||
       globals[p->value[m[1]].integer].which != STORAGE || p->value[m[2]].kind != R18_PICKLE_STRING ||
       p->value[m[3]].kind != R18_PICKLE_STRING || !is_count(p, m[4]))
@@ -284,7 +284,7 @@ static bool read_layout(const r18_pickle *p, uint32_t shape, uint32_t strides, r
 /* (storage, offset, shape, strides[, requires_grad, hooks[, metadata]]) */
 static resnet18_status rebuild_tensor(r18_pickle *p, uint32_t arguments) {
   r18_pickled_tensor tensor = {0};
-  uint32_t m[7];
+  uint32_t m[7] = {0};
   if (!members(p, arguments, 4, 7, m) || p->value[m[0]].kind != R18_PICKLE_STORAGE || !is_count(p, m[1]) ||
       !read_layout(p, m[2], m[3], &tensor))
     return pickle_fail(p, "builds a tensor from arguments that do not describe one");
@@ -299,7 +299,7 @@ static resnet18_status rebuild_tensor(r18_pickle *p, uint32_t arguments) {
 
 /* (tensor, requires_grad, hooks): the tensor. */
 static resnet18_status rebuild_parameter(r18_pickle *p, uint32_t arguments) {
-  uint32_t m[3];
+  uint32_t m[3] = {0};
   if (!members(p, arguments, 3, 3, m) || p->value[m[0]].kind != R18_PICKLE_TENSOR)
     return pickle_fail(p, "builds a parameter from something that is not a tensor");
   return push(p, m[0]);
@@ -307,13 +307,13 @@ static resnet18_status rebuild_parameter(r18_pickle *p, uint32_t arguments) {
 
 /* () or ([[key, value], ...],), which Python 2 wrote. */
 static resnet18_status make_ordered_dict(r18_pickle *p, uint32_t arguments) {
-  uint32_t list, pair[2];
+  uint32_t list = 0, pair[2] = {0};
   resnet18_status status = push_chain(p, R18_PICKLE_DICT);
   if (status)
     return status;
   uint32_t dict = top(p, 0);
   p->value[dict].ordered = true;
-  if (members(p, arguments, 0, 0, NULL))
+  if (members(p, arguments, 0, 0, &list))
     return RESNET18_OK;
   if (!members(p, arguments, 1, 1, &list) || p->value[list].kind != R18_PICKLE_LIST)
     return pickle_fail(p, "builds an OrderedDict from arguments that are not a list of pairs");

@@ -80,6 +80,7 @@ r18_pillow *r18_pillow_new(const r18_axis *across, const r18_axis *down) {
     const uint32_t last = p->down.count - 1;
     p->top = p->down.first[0];
     p->rows = p->down.first[last] + p->down.taps[last] - p->top;
+    /* NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): an axis has outputs */
     p->between = malloc((size_t)p->rows * p->across.count);
   }
   if (p->between)

@@ -93,7 +93,7 @@ float resnet18_uncertainty(const float *scores, size_t classes) {
     return 0.0f;
   for (size_t i = 0; i < classes; i++)
     if (!(scores[i] <= 0.0f)) /* p log p goes to 0 with p */
-      entropy -= scores[i] * log(scores[i]);
+      entropy -= scores[i] * log((double)scores[i]);
   entropy /= log((double)classes);
   return (float)(entropy < 0.0 ? 0.0 : entropy > 1.0 ? 1.0 : entropy);
 }

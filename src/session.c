@@ -253,6 +253,7 @@ static void store_floats(resnet18_session *session, const float *nchw, unsigned 
 
 static uint8_t to_byte(float normalized, unsigned c) {
   const float value = (normalized * r18_std[c] + r18_mean[c]) * 255.0f;
+  /* NOLINTNEXTLINE(bugprone-incorrect-roundings): of what is below 255 a float holds the halves exactly */
   return value >= 254.5f ? 255 : value > 0.0f ? (uint8_t)(value + 0.5f) : 0; /* NaN -> 0 */
 }
 

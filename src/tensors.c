@@ -255,6 +255,7 @@ static int16_t largest_bits16(const unsigned char *data, size_t count) {
 static int32_t largest_int8(const unsigned char *data, size_t count) {
   int16_t largest = 0;
   for (size_t i = 0; i < count; i++) {
+    /* NOLINTNEXTLINE(bugprone-signed-char-misuse,cert-str34-c): it is a number, with its sign */
     const int16_t value = (signed char)data[i], magnitude = value < 0 ? (int16_t)-value : value;
     largest = magnitude > largest ? magnitude : largest;
   }

@@ -114,7 +114,7 @@ static inline float r18_position_scale(float in_scale, int factor) {
 static inline void r18_taps_first(const int8_t *weights, size_t in, size_t taps, int8_t *out) {
   for (size_t t = 0; t < taps; t++)
     for (size_t i = 0; i < in; i++)
-      out[t * in + i] = weights[i * taps + t];
+      out[t * in + i] = weights[i * taps + t]; /* NOLINT(clang-analyzer-core.uninitialized.Assign): in * taps of them */
 }
 
 static inline bool r18_quantize_direct(const r18_conv *conv, const float *weights, int8_t *out, float *scale) {
