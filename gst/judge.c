@@ -83,6 +83,7 @@ typedef struct {
 static void find_extras(GstResnet18Judge *j, const GstResnet18Job *job, guint picture,
                         const GstResnet18Verdict *verdict, const gfloat *scores, Extras *extras) {
   extras->group = NULL;
+  extras->group_score = 0;
   if (job->criteria.groups)
     extras->group = gst_resnet18_groups_best(j->groups, scores, j->classes, &extras->group_score);
   extras->has_cam = job->want_features && verdict->n_best > 0;
