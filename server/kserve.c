@@ -202,6 +202,7 @@ bool kserve_start(void) {
   if (error) {
     fprintf(stderr, "resnet18-server: %s\n", error->message);
     g_error_free(error);
+    clerks = NULL; /* left behind: GLib 2.84 cannot free a pool that lacks one of its threads */
     return false;
   }
   return true;
