@@ -90,12 +90,15 @@ static void inference_free(inference *i) {
 }
 
 /* Few threads: what the numbers of requests take meanwhile is bounded. */
-static GThreadPool *clerks;
+enum { CLERKS = 2 };
+static GThread *clerk[CLERKS];
+static GAsyncQueue *desk; /* inferences; no_more = a clerk may go */
+static char no_more;
 
 static void done(job *j) {
   inference *i = j->user;
   if (__atomic_sub_fetch(&i->pending, 1, __ATOMIC_ACQ_REL) == 0)
-    g_thread_pool_push(clerks, i, NULL);
+    g_async_queue_push(desk, i);
 }
 
 static job *make_job(inference *i, size_t picture) {
@@ -185,7 +188,7 @@ static void answer(inference *i) {
 }
 
 /* Comes by twice: to be read, and to be answered. */
-static void serve(gpointer data, gpointer unused) {
+static void serve(gpointer data) {
   inference *i = data;
   if (i->jobs)
     answer(i);
@@ -194,24 +197,36 @@ static void serve(gpointer data, gpointer unused) {
   inference_free(i);
 }
 
-/* They are the pool's own, so that none is asked for when a request has come. */
+static gpointer work(gpointer unused) {
+  gpointer next;
+  while ((next = g_async_queue_pop(desk)) != &no_more)
+    serve(next);
+  return NULL;
+}
+
+/* They are made before the first request, so that none is asked for when one has come. Not by a GThreadPool: that of
+ * GLib 2.84 frees itself under the feet of its first thread where the second is refused. */
 bool kserve_start(void) {
-  enum { CLERKS = 2 };
   GError *error = NULL;
-  clerks = g_thread_pool_new(serve, NULL, CLERKS, TRUE, &error);
+  desk = g_async_queue_new();
+  for (int i = 0; i < CLERKS && !error; i++)
+    clerk[i] = g_thread_try_new("kserve", work, NULL, &error);
   if (error) {
     fprintf(stderr, "resnet18-server: %s\n", error->message);
     g_error_free(error);
-    clerks = NULL; /* left behind: GLib 2.84 cannot free a pool that lacks one of its threads */
     return false;
   }
   return true;
 }
 
 void kserve_stop(void) {
-  if (clerks)
-    g_thread_pool_free(clerks, FALSE, TRUE);
-  clerks = NULL;
+  for (int i = 0; i < CLERKS; i++)
+    if (clerk[i])
+      g_async_queue_push(desk, &no_more);
+  for (int i = 0; i < CLERKS; i++)
+    if (clerk[i])
+      g_thread_join(g_steal_pointer(&clerk[i]));
+  g_clear_pointer(&desk, g_async_queue_unref);
 }
 
 static void infer(request *r) {
@@ -226,7 +241,7 @@ static void infer(request *r) {
   inference *i = g_new0(inference, 1);
   i->request = r;
   i->model = model;
-  g_thread_pool_push(clerks, i, NULL);
+  g_async_queue_push(desk, i);
 }
 
 const route kserve_routes[] = {
