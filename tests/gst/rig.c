@@ -189,6 +189,14 @@ guint rig_rounds(guint brief, guint full) {
   return g_getenv("RESNET18_LONG_TESTS") ? full : brief;
 }
 
+GstElement *rig_launch(const char *text) {
+  GError *error = NULL;
+  GstElement *pipeline = gst_parse_launch(text, &error);
+  if (error)
+    fail_msg("%s: %s", text, error->message);
+  return pipeline;
+}
+
 guint rig_count_threads(void) {
   GDir *folder = g_dir_open("/proc/self/task", 0, NULL);
   const gchar *task;

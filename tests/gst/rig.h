@@ -57,6 +57,9 @@ guint64 rig_stat(Rig *rig, const char *name);
 guint64 rig_time(const GstStructure *result, const char *field);
 guint rig_class(const GstStructure *result, guint nth);
 
+/* A pipeline as in gst-launch; the test fails where it cannot be made. */
+GstElement *rig_launch(const char *text);
+
 /* How often the storms repeat what they do: `brief`, or `full` where RESNET18_LONG_TESTS is set. */
 guint rig_rounds(guint brief, guint full);
 

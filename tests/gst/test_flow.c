@@ -96,14 +96,6 @@ static void a_flush_counts_what_it_drops(void **state) {
   rig_free(rig);
 }
 
-static GstElement *launch(const char *text) {
-  GError *error = NULL;
-  GstElement *pipeline = gst_parse_launch(text, &error);
-  if (error)
-    fail_msg("%s: %s", text, error->message);
-  return pipeline;
-}
-
 static void run_to_end(GstElement *pipeline) {
   GstBus *bus = gst_element_get_bus(pipeline);
   GstMessage *message;
@@ -279,7 +271,7 @@ static guint count_results_after(const char *more, const char *tail) {
   gchar *text = g_strdup_printf("filesrc location=\"%s\" ! pngdec ! imagefreeze num-buffers=5 ! videoconvert ! "
                                 "resnet18classify mode=sync precision=fp32 %s ! %s ! appsink name=out sync=false",
                                 path, more, tail);
-  GstElement *pipeline = launch(text), *out = gst_bin_get_by_name(GST_BIN(pipeline), "out");
+  GstElement *pipeline = rig_launch(text), *out = gst_bin_get_by_name(GST_BIN(pipeline), "out");
   guint n = 0;
   gst_element_set_state(pipeline, GST_STATE_PLAYING);
   for (;;) {
@@ -321,7 +313,7 @@ static void a_tee_keeps_branches_apart(void **state) {
                                 "t. ! queue ! resnet18classify overlay=true ! appsink name=one sync=false "
                                 "t. ! queue ! appsink name=two sync=false",
                                 path);
-  GstElement *pipeline = launch(text);
+  GstElement *pipeline = rig_launch(text);
   GstSample *sample[2];
   GstMapInfo map[2];
   for (guint i = 0; i < 2; i++) {
@@ -363,7 +355,7 @@ static void seeks_in_a_file(void **state) {
   gchar *text = g_strdup_printf("filesrc location=\"%s\" ! qtdemux ! h264parse ! avdec_h264 ! resnet18classify "
                                 "mode=sync interval=25 ! fakesink name=out",
                                 path);
-  GstElement *pipeline = launch(text);
+  GstElement *pipeline = rig_launch(text);
   gst_element_set_state(pipeline, GST_STATE_PAUSED);
   gst_element_get_state(pipeline, NULL, NULL, GST_CLOCK_TIME_NONE);
   for (guint i = 0; i < rig_rounds(10, 2000); i++) {

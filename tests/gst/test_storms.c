@@ -102,14 +102,6 @@ static void flushes(void **state) {
   }
 }
 
-static GstElement *launch(const char *text) {
-  GError *error = NULL;
-  GstElement *pipeline = gst_parse_launch(text, &error);
-  if (error)
-    fail_msg("%s: %s", text, error->message);
-  return pipeline;
-}
-
 /* A minute is for what hangs. */
 static void await_state(GstElement *pipeline) {
   assert_int_not_equal(gst_element_get_state(pipeline, NULL, NULL, 60 * GST_SECOND), GST_STATE_CHANGE_ASYNC);
@@ -129,9 +121,9 @@ static void assert_no_error(GstElement *pipeline) {
 /* In both modes at once; every other seek does not wait until the one before has a frame. */
 static void seeks(void **state) {
   GstElement *pipeline =
-      launch("videotestsrc num-buffers=100000 pattern=ball ! video/x-raw,width=64,height=48,framerate=25/1 ! tee "
-             "name=t ! queue ! resnet18classify precision=int8 mode=sync interval=5 ! fakesink t. ! queue ! "
-             "resnet18classify precision=int8 mode=async ! fakesink");
+      rig_launch("videotestsrc num-buffers=100000 pattern=ball ! video/x-raw,width=64,height=48,framerate=25/1 ! tee "
+                 "name=t ! queue ! resnet18classify precision=int8 mode=sync interval=5 ! fakesink t. ! queue ! "
+                 "resnet18classify precision=int8 mode=async ! fakesink");
   gst_element_set_state(pipeline, GST_STATE_PLAYING);
   await_state(pipeline);
   for (guint i = 0; i < rounds(); i++) {
@@ -153,9 +145,9 @@ static void states(void **state) {
   static const GstState order[] = {GST_STATE_PLAYING, GST_STATE_READY,   GST_STATE_PAUSED, GST_STATE_NULL,
                                    GST_STATE_PAUSED,  GST_STATE_PLAYING, GST_STATE_NULL};
   GstElement *pipeline =
-      launch("videotestsrc is-live=true pattern=ball ! video/x-raw,width=64,height=48,framerate=100/1 ! tee "
-             "name=t ! queue ! resnet18classify precision=int8 mode=async ! fakesink t. ! queue ! "
-             "resnet18classify precision=int8 mode=sync ! fakesink");
+      rig_launch("videotestsrc is-live=true pattern=ball ! video/x-raw,width=64,height=48,framerate=100/1 ! tee "
+                 "name=t ! queue ! resnet18classify precision=int8 mode=async ! fakesink t. ! queue ! "
+                 "resnet18classify precision=int8 mode=sync ! fakesink");
   for (guint i = 0; i < rounds(); i++) {
     gst_element_set_state(pipeline, order[i % G_N_ELEMENTS(order)]);
     g_usleep(i * 7919 % 20000);
