@@ -132,10 +132,10 @@ static char *path_of(const config *c, const char *path) {
 
 /* One that is read at the start, or by an element later. */
 static void check_file(config *c, const toml_value *value) {
-  char *path = path_of(c, value->string);
   if (!c->looks)
-    ;
-  else if (g_file_test(path, G_FILE_TEST_IS_DIR))
+    return;
+  char *path = path_of(c, value->string);
+  if (g_file_test(path, G_FILE_TEST_IS_DIR))
     refuse(c, value, "'%s' is a folder", path);
   else if (access(path, R_OK) != 0)
     refuse(c, value, "'%s' cannot be read: %s", path, g_strerror(errno));
