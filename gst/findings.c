@@ -17,13 +17,18 @@ GstClockTime gst_resnet18_classify_age(GstResnet18Classify *self, const Moment *
   return moment->entered > found->entered ? moment->entered - found->entered : 0;
 }
 
-static gboolean is_heard(GstResnet18Classify *self, guint signal) {
-  return g_signal_has_handler_pending(self, gst_resnet18_classify_signals[signal], 0, FALSE);
+static guint heard(GstResnet18Classify *self, guint signal) {
+  return g_signal_has_handler_pending(self, gst_resnet18_classify_signals[signal], 0, FALSE) ? 1u << signal : 0;
+}
+
+guint gst_resnet18_classify_heard(GstResnet18Classify *self) {
+  return heard(self, SIGNAL_CLASSIFIED) | heard(self, SIGNAL_EVENT);
 }
 
 /* Says a result where it was asked for. No lock is held. */
-static void announce(GstResnet18Classify *self, GstResnet18Report *report, GstClockTime age) {
-  const gboolean classified = is_heard(self, SIGNAL_CLASSIFIED), event = report->event && is_heard(self, SIGNAL_EVENT);
+static void announce(GstResnet18Classify *self, GstResnet18Report *report, guint listened, GstClockTime age) {
+  const gboolean classified = listened & 1u << SIGNAL_CLASSIFIED;
+  const gboolean event = report->event && listened & 1u << SIGNAL_EVENT;
   const gboolean message = self->now.post_messages == GST_RESNET18_POST_ALL ||
                            (self->now.post_messages == GST_RESNET18_POST_CHANGES && report->event);
   GstStructure *result;
@@ -58,16 +63,24 @@ static void take_result(GstResnet18Classify *self, GstResnet18Job *job, const Mo
   self->found.running_time = job->running_time;
   self->found.entered = job->entered;
   self->still.answered = TRUE;
-  gst_resnet18_stats_classified(self->stats, job->finished - job->entered);
   age = gst_resnet18_classify_age(self, moment);
   for (guint i = 0; i < job->n_pictures; i++)
-    announce(self, self->found.report[i], age);
+    announce(self, self->found.report[i], job->heard, age);
+}
+
+void gst_resnet18_classify_settle(GstResnet18Classify *self) {
+  GstResnet18Job *job = g_steal_pointer(&self->spent);
+  if (!job)
+    return;
+  gst_resnet18_stats_classified(self->stats, job->finished - job->entered);
+  gst_resnet18_stream_recycle(self->engine->stream, job);
 }
 
 void gst_resnet18_classify_collect(GstResnet18Classify *self, const Moment *moment) {
   GstResnet18Job *job;
   while ((job = gst_resnet18_stream_take(self->engine->stream))) {
+    gst_resnet18_classify_settle(self);
     take_result(self, job, moment);
-    gst_resnet18_stream_recycle(self->engine->stream, job);
+    self->spent = job;
   }
 }

@@ -136,6 +136,7 @@ static void set_earliest(GstResnet18Classify *self, GstClockTime earliest) {
 
 /* After a flush, a new segment or new caps: nothing from before may reach what comes. */
 static void forget_past(GstResnet18Classify *self) {
+  gst_resnet18_classify_settle(self);
   if (self->engine)
     gst_resnet18_stats_count(self->stats, GST_RESNET18_DROPPED, gst_resnet18_stream_flush(self->engine->stream));
   gst_resnet18_still_clear(&self->still);
@@ -207,11 +208,11 @@ static gboolean gst_resnet18_classify_stop(GstBaseTransform *trans) {
   self->loader = NULL;
   GST_OBJECT_UNLOCK(self);
   gst_resnet18_loader_free(loader);
+  forget_past(self);
   GST_OBJECT_LOCK(self);
   self->engine = NULL;
   GST_OBJECT_UNLOCK(self);
   gst_resnet18_engine_close(engine);
-  forget_past(self);
   g_clear_pointer(&self->overlay, gst_resnet18_overlay_free);
   g_clear_pointer(&self->frame, gst_resnet18_frame_free);
   gst_clear_caps(&self->caps);
@@ -398,10 +399,11 @@ static GstFlowReturn gst_resnet18_classify_generate_output(GstBaseTransform *tra
   return gst_resnet18_classify_transform_ip(trans, *out);
 }
 
-/* What can be done ahead for the next buffer is done when this one is on its way. */
+/* What can be done ahead for the next buffer, or left until later, is done when this one is on its way. */
 static GstFlowReturn gst_resnet18_classify_chain(GstPad *pad, GstObject *parent, GstBuffer *buffer) {
   GstResnet18Classify *self = (GstResnet18Classify *)parent;
   GstFlowReturn flow = self->chain(pad, parent, buffer);
+  gst_resnet18_classify_settle(self);
   gst_resnet18_classify_prepare(self);
   return flow;
 }
@@ -410,6 +412,7 @@ static GstFlowReturn gst_resnet18_classify_chain(GstPad *pad, GstObject *parent,
 static void drain(GstResnet18Classify *self) {
   if (self->engine && gst_resnet18_stream_wait(self->engine->stream))
     gst_resnet18_classify_collect(self, &self->last);
+  gst_resnet18_classify_settle(self);
 }
 
 static gboolean gst_resnet18_classify_sink_event(GstBaseTransform *trans, GstEvent *event) {

@@ -56,6 +56,7 @@ struct _GstResnet18Classify {
   GstResnet18Overlay *overlay; /* made when first needed */
   gboolean overlay_stale;      /* the result or the style is not the one it shows */
   Found found;
+  GstResnet18Job *spent; /* its result has been taken, and it is still to be counted and given back; NULL: none */
   GstResnet18Still still;
   Moment last;
   guint64 frames;      /* since the last break in the stream */
@@ -85,6 +86,11 @@ gboolean gst_resnet18_classify_take_in(GstResnet18Classify *self, GstBuffer *buf
 /* findings.c. Takes the results that have come and says them where that was asked for. */
 void gst_resnet18_classify_collect(GstResnet18Classify *self, const Moment *moment);
 void gst_resnet18_classify_forget_result(GstResnet18Classify *self);
+/* Counts the result that was taken and gives its job back, when no frame waits for that any more. */
+void gst_resnet18_classify_settle(GstResnet18Classify *self);
+/* Signals that somebody listens to, as 1 << SIGNAL_... Takes some microseconds, so it is asked for a frame that is
+ * classified, not for one that comes upon its result. */
+guint gst_resnet18_classify_heard(GstResnet18Classify *self);
 /* Of the newest result, when the passing frame carries it. */
 GstClockTime gst_resnet18_classify_age(GstResnet18Classify *self, const Moment *moment);
 

@@ -132,6 +132,7 @@ static void submit(GstResnet18Classify *self, GstResnet18Job *job, const Moment 
   job->duration = moment->duration;
   job->entered = moment->entered;
   job->hurried = gst_resnet18_classify_is_sync(self);
+  job->heard = gst_resnet18_classify_heard(self);
   job->criteria = criteria_of(&self->now);
   if (gst_resnet18_stream_submit(self->engine->stream, job))
     gst_resnet18_stats_count(self->stats, GST_RESNET18_DROPPED, 1);
@@ -156,6 +157,7 @@ static gboolean classify(GstResnet18Classify *self, GstBuffer *buffer, const Mom
   if (!gst_resnet18_classify_is_sync(self) || !gst_resnet18_stream_wait(self->engine->stream))
     return FALSE;
   gst_resnet18_classify_collect(self, moment);
+  gst_resnet18_classify_settle(self);
   return TRUE;
 }
 

@@ -24,6 +24,7 @@ typedef struct {
   GstResnet18Regions regions; /* one of each picture */
   gboolean want_features;     /* fill `features` */
   gboolean hurried;           /* the frame waits for it */
+  guint heard;                /* the submitter's: which signals somebody listens to */
   GstResnet18Criteria criteria;
   GstClockTime pts, running_time, stream_time, duration;
   GstClockTime entered; /* monotonic, when the frame entered the element */
