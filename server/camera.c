@@ -7,6 +7,7 @@
 #include "pipeline.h"
 #include "public.h"
 #include "result_json.h"
+#include "teardown.h"
 
 #include <gst/app/gstappsink.h>
 #include <string.h>
@@ -14,8 +15,9 @@
 /* Milliseconds between two looks at the source; looks over which the rate is taken; looks and frames before it is
  * believed. */
 enum { TICK = 500, WINDOW = 20, SETTLED = 2, ENOUGH = 10 };
-/* Seconds that a camera waits for the one in whose place it is. */
-enum { HANDOVER = 5 };
+/* Seconds that a camera waits for the one in whose place it is, and for its own last pipeline: one with targets may
+ * have results to hand over. */
+enum { HANDOVER = 5, TEARDOWN = 2 };
 /* Seconds after which a target that refuses something while it is open may say the same again. */
 enum { FORGET = 60 };
 /* Between two results of one camera in the events. */
@@ -60,6 +62,7 @@ struct camera {
 
   guint64 frames;    /* atomic */
   gint64 last_frame; /* atomic; monotonic */
+  gpointer counted;  /* atomic: the pipeline whose frames count, which one that was left behind is not any more */
 
   GMutex lock; /* of what follows */
   GCond finished;
@@ -70,7 +73,7 @@ struct camera {
   char *said;            /* the reason that the log has; NULL while all is well */
   double rate;
   double usual; /* the rate when a frame last came; 0 = not known yet; its thread's own */
-  unsigned restarts;
+  unsigned restarts, left_behind;
   guint64 fates[CAMERA_FATES]; /* of pipelines that have ended */
   json_t *stats;               /* of the pipeline, or of the last one */
   bool is_counted;             /* they are in `fates` */
@@ -134,8 +137,15 @@ static void set_state(camera *c, camera_state state, const char *reason) {
 
 /* ---- Frames -------------------------------------------------------------------------------------------- */
 
+/* Without a lock: the pipeline lives as long as its elements call. */
+static bool is_counted(camera *c, const void *element) {
+  return g_atomic_pointer_get(&c->counted) == GST_OBJECT_PARENT(element);
+}
+
 static GstPadProbeReturn count_frame(GstPad *pad, GstPadProbeInfo *info, gpointer user) {
   camera *c = user;
+  if (!is_counted(c, GST_OBJECT_PARENT(pad)))
+    return GST_PAD_PROBE_OK;
   __atomic_add_fetch(&c->frames, 1, __ATOMIC_RELAXED);
   __atomic_store_n(&c->last_frame, g_get_monotonic_time(), __ATOMIC_RELAXED);
   return GST_PAD_PROBE_OK;
@@ -158,6 +168,10 @@ static GstFlowReturn take_frame(GstAppSink *sink, gpointer user) {
     gst_sample_unref(sample);
   if (bytes == NULL)
     return GST_FLOW_OK;
+  if (!is_counted(c, sink)) {
+    g_bytes_unref(bytes);
+    return GST_FLOW_OK;
+  }
   g_mutex_lock(&c->lock);
   g_clear_pointer(&c->frame, g_bytes_unref);
   c->frame = bytes;
@@ -303,6 +317,12 @@ static void say_recovery(const camera *c, guint i, bool is_open) {
   t->was_closed = false;
 }
 
+/* What the pipeline last said becomes a part of what all have said. */
+static void keep_target(target_sum *t) {
+  t->delivered = t->now.delivered;
+  t->dropped = t->now.dropped;
+}
+
 /* `last`: the pipeline has ended. */
 static void read_target(camera *c, GstElement *pipeline, guint i, bool last) {
   GstStructure *counts = target_stats(pipeline, i);
@@ -319,10 +339,8 @@ static void read_target(camera *c, GstElement *pipeline, guint i, bool last) {
     sum->now.was_tried = TRUE;
     sum->now.is_open = is_open;
   }
-  if (last) {
-    sum->delivered = sum->now.delivered;
-    sum->dropped = sum->now.dropped;
-  }
+  if (last)
+    keep_target(sum);
   g_mutex_unlock(&c->lock);
   gst_structure_free(counts);
 }
@@ -337,15 +355,27 @@ static double seconds_of(const camera *c, const char *name) {
   return (double)json_integer_value(json_object_get(c->stats, name)) / 1e9;
 }
 
-/* What the pipeline counted since it was made is added to what was before. */
+/* What the pipeline counted since it was made is added to what was before; NULL: what it last said. */
 static void keep_counts(camera *c, GstElement *pipeline) {
-  for (guint i = 0; i < c->spec->targets->len; i++)
+  for (guint i = 0; pipeline && i < c->spec->targets->len; i++)
     read_target(c, pipeline, i, true);
   g_mutex_lock(&c->lock);
+  for (guint i = 0; !pipeline && i < c->spec->targets->len; i++)
+    keep_target(&c->targets[i]);
   for (unsigned i = 0; i < CAMERA_FATES; i++)
     c->fates[i] = fate_of(c, i);
   c->is_counted = true;
   g_mutex_unlock(&c->lock);
+}
+
+/* It has locked itself up, and the camera does without. */
+static void leave_behind(camera *c, int seconds) {
+  g_atomic_pointer_set(&c->counted, NULL);
+  g_mutex_lock(&c->lock);
+  c->left_behind++;
+  g_mutex_unlock(&c->lock);
+  fprintf(stderr, "resnet18-server: camera %s: its pipeline has not ended in %d s and is left behind\n", c->spec->name,
+          seconds);
 }
 
 static void take_down(camera *c) {
@@ -360,8 +390,11 @@ static void take_down(camera *c) {
   if (pipeline == NULL)
     return;
   read_classify(c, pipeline);
-  gst_element_set_state(pipeline, GST_STATE_NULL);
-  keep_counts(c, pipeline);
+  const int seconds = c->spec->targets->len ? HANDOVER : TEARDOWN;
+  const bool ended = teardown_pipeline(pipeline, seconds * G_USEC_PER_SEC, (GDestroyNotify)camera_unref, camera_ref(c));
+  if (!ended)
+    leave_behind(c, seconds);
+  keep_counts(c, ended ? pipeline : NULL);
   gst_object_unref(pipeline);
 }
 
@@ -457,6 +490,7 @@ static void configure(camera *c, GstElement *pipeline) {
   GstElement *classify = gst_bin_get_by_name(GST_BIN(pipeline), "classify");
   GstElement *valve = gst_bin_get_by_name(GST_BIN(pipeline), "valve");
   GstPad *pad = gst_element_get_static_pad(classify, "src");
+  g_atomic_pointer_set(&c->counted, pipeline);
   gst_app_sink_set_callbacks(GST_APP_SINK(sink), (GstAppSinkCallbacks *)&callbacks, c, NULL);
   gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, count_frame, c, NULL);
   g_mutex_lock(&c->lock);
@@ -752,6 +786,7 @@ camera_counts camera_count(camera *c) {
                           .age = frames ? (double)silent / G_USEC_PER_SEC : -1,
                           .frames = frames,
                           .restarts = c->restarts,
+                          .left_behind = c->left_behind,
                           .latency_median = seconds_of(c, "latency-p50"),
                           .latency_p99 = seconds_of(c, "latency-p99"),
                           .targets = g_array_new(FALSE, FALSE, sizeof(camera_target_counts))};

@@ -49,7 +49,7 @@ typedef struct {
   char *reason; /* NULL = none; g_free */
   double rate;  /* frames a second over the last ten seconds */
   double age;   /* seconds since the last frame; negative: there was none yet */
-  guint64 frames, restarts, fates[CAMERA_FATES];
+  guint64 frames, restarts, left_behind, fates[CAMERA_FATES];
   double latency_median, latency_p99; /* in seconds; 0: nothing was classified yet */
   GArray *targets;                    /* camera_target_counts; g_array_unref */
 } camera_counts;

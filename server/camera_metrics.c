@@ -30,7 +30,7 @@ static void append_line(GString *text, const char *metric, const char *name, con
   metrics_append_number(text, number);
 }
 
-typedef enum { FRAMES, RESTARTS, RATE, AGE } simple;
+typedef enum { FRAMES, RESTARTS, LEFT_BEHIND, RATE, AGE } simple;
 
 static double value_of(const camera_counts *c, simple which) {
   switch (which) {
@@ -38,6 +38,8 @@ static double value_of(const camera_counts *c, simple which) {
     return (double)c->frames;
   case RESTARTS:
     return (double)c->restarts;
+  case LEFT_BEHIND:
+    return (double)c->left_behind;
   case RATE:
     return c->rate;
   default:
@@ -52,6 +54,8 @@ static void append_simple(GString *text, const GArray *all) {
   } rows[] = {
       {"resnet18_camera_frames_total", "counter", "Frames that came.", FRAMES},
       {"resnet18_camera_restarts_total", "counter", "How often the camera was begun anew.", RESTARTS},
+      {"resnet18_camera_left_behind_total", "counter",
+       "Pipelines of the camera that did not end when it was begun anew, and keep their memory.", LEFT_BEHIND},
       {"resnet18_camera_frame_rate", "gauge", "Frames a second over the last ten seconds.", RATE},
       {"resnet18_camera_last_frame_age_seconds", "gauge", "Time since the last frame; without one there is none.", AGE},
   };

@@ -84,10 +84,18 @@ static void add_source(App *app) {
   gst_element_set_state(app->pipeline, GST_STATE_PLAYING);
 }
 
+/* From a thread of GStreamer's. */
+static void end_source(GstElement *source, gpointer data) {
+  gst_element_set_state(source, GST_STATE_NULL);
+}
+
+/* The next one does not wait for its end: when the connection breaks at the wrong moment, rtspsrc locks itself up. */
 static void remove_source(App *app) {
-  gst_element_set_locked_state(app->source, TRUE);
-  gst_element_set_state(app->source, GST_STATE_NULL);
-  gst_bin_remove(GST_BIN(app->pipeline), app->source);
+  GstElement *source = gst_object_ref(app->source);
+  g_signal_handlers_disconnect_by_data(source, app);
+  gst_bin_remove(GST_BIN(app->pipeline), source);
+  gst_element_call_async(source, end_source, NULL, NULL);
+  gst_object_unref(source);
 }
 
 /* The end of the source is not the end of the pipeline. */

@@ -73,9 +73,10 @@ class Camera:
         self.pipeline.set_state(Gst.State.PLAYING)
 
     def remove_source(self):
-        self.source.set_locked_state(True)
-        self.source.set_state(Gst.State.NULL)
+        """The next one does not wait for its end: when the connection breaks at the wrong moment, rtspsrc locks itself up."""
+        self.source.disconnect_by_func(self.on_pad_added)
         self.pipeline.remove(self.source)
+        self.source.call_async(lambda source: source.set_state(Gst.State.NULL))
 
     def allow(self, seconds):
         """How long the source may take from now on."""

@@ -94,6 +94,11 @@ class Watcher:
     def said(self, text, after):
         return next((when for when, line in list(self.lines) if when >= after and text in line), None)
 
+    def last(self):
+        """The last lines, with the seconds since then."""
+        now = time.monotonic()
+        return [f"{now - when:.1f} s ago: {line.strip()}" for when, line in self.lines[-8:]]
+
 
 def size_of(jpeg):
     """Width and height from the frame header."""
@@ -264,7 +269,7 @@ class Worker(threading.Thread):
             try:
                 self.lane.lose(how)
             except Exception as error:  # the next loss is another matter
-                self.failed.append(f"{how.__name__}: {error}; {self.lane.stream()}")
+                self.failed.append(f"{how.__name__}: {error}; reconnect said {self.lane.watcher.last()}; {self.lane.stream()}")
                 return
             self.done += 1
             if self.count:

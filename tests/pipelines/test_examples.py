@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs the scripts of examples/pipelines and the programs of examples/apps against local sources.
 
-    test_examples.py WATCH PICTURE RECONNECT REGIONS RECORD HALVES GI-PYTHON [RTSP-SERVER RESTREAM]
+    test_examples.py WATCH PICTURE RECONNECT REGIONS RECORD HALVES GI-PYTHON [RTSP-SERVER RESTREAM [NEVER-ENDS]]
 
-HALVES is the plugin that stands in for a detector; GI-PYTHON is the interpreter that PyGObject belongs to."""
+HALVES is the plugin that stands in for a detector; GI-PYTHON is the interpreter that PyGObject belongs to; NEVER-ENDS is preloaded."""
 import json
 import os
 import re
@@ -51,12 +51,12 @@ def rtsp():
         launch.run_until([SCRIPTS + "rtsp.sh", url], "king penguin")
 
 
-def camera_goes_and_comes(command, line, gone):
+def camera_goes_and_comes(command, line, gone, **env):
     """`command` prints `line` again after the camera was killed, and after it was frozen. The clip ends by itself too:
     what is waited for is said only after the camera has gone."""
     server = camera.Server(SERVER[0])
     try:
-        with launch.Program([*command, server.url]) as program:
+        with launch.Program([*command, server.url], **env) as program:
             program.await_line(line)
             server.switch_off()
             program.await_line(gone)
@@ -236,6 +236,14 @@ def reconnect():
     camera_goes_and_comes([RECONNECT], "changed  king penguin", "has gone; trying again")
 
 
+def reconnect_locked_up():
+    """A source that cannot be taken down does not keep the next one waiting."""
+    if len(SERVER) < 3:
+        return "there is no gst-rtsp-server, or nothing can be preloaded"
+    camera_goes_and_comes([RECONNECT], "changed  king penguin", "has gone; trying again", LD_PRELOAD=SERVER[2],
+                          RESNET18_NEVER_ENDS="uridecodebin")
+
+
 def reconnect_python():
     if not SERVER:
         return "there is no gst-rtsp-server to stand in for the camera"
@@ -268,5 +276,5 @@ launch.main([("file.sh", file), ("file.sh without its file", file_missing), ("we
              ("picture", picture), ("regions.c", regions), ("record.c", record),
              ("record.c, nothing is seen", record_nothing), ("record.c, no video", record_without_video),
              ("record.c, Ctrl-C", record_interrupted), ("restream.c", restream),
-             ("reconnect.c", reconnect), ("reconnect.py", reconnect_python),
+             ("reconnect.c", reconnect), ("reconnect.c, a source that does not end", reconnect_locked_up), ("reconnect.py", reconnect_python),
              ("reconnect.c, no URI", reconnect_nowhere)])
