@@ -7,9 +7,17 @@
 
 #include <gst/analytics/analytics.h>
 
-static GstAnalyticsRelationMeta *relation_meta(GstBuffer *buffer) {
+struct _GstResnet18Scores {
+  guint n;
+  gfloat *level;
+  GQuark *quark;
+};
+
+/* Room for one classification: the default takes more memory, which is cleared while the frame waits. It grows. */
+static GstAnalyticsRelationMeta *relation_meta(GstBuffer *buffer, const GstResnet18Scores *scores) {
   GstAnalyticsRelationMeta *meta = gst_buffer_get_analytics_relation_meta(buffer);
-  return meta ? meta : gst_buffer_add_analytics_relation_meta(buffer);
+  GstAnalyticsRelationMetaInitParams params = {1, 64 + scores->n * (sizeof(gfloat) + sizeof(GQuark))};
+  return meta ? meta : gst_buffer_add_analytics_relation_meta_full(buffer, &params);
 }
 
 static void relate(GstAnalyticsRelationMeta *meta, const GstResnet18Region *region, guint classification) {
@@ -17,22 +25,32 @@ static void relate(GstAnalyticsRelationMeta *meta, const GstResnet18Region *regi
     gst_analytics_relation_meta_set_relation(meta, GST_ANALYTICS_REL_TYPE_RELATE_TO, region->handle, classification);
 }
 
-void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstStructure *result, const GstResnet18Region *region) {
+GstResnet18Scores *gst_resnet18_analytics_scores_new(const GstStructure *result) {
   guint n = gst_resnet18_result_get_n_classes(result);
-  gfloat *levels = g_newa(gfloat, n);
-  GQuark *quarks = g_newa(GQuark, n);
-  GstAnalyticsRelationMeta *meta;
-  GstAnalyticsClsMtd mtd;
+  GstResnet18Scores *scores;
   if (n == 0)
-    return;
+    return NULL;
+  scores = g_malloc(sizeof *scores + n * (sizeof(gfloat) + sizeof(GQuark)));
+  scores->n = n;
+  scores->level = (gfloat *)(scores + 1);
+  scores->quark = (GQuark *)(scores->level + n);
   for (guint i = 0; i < n; i++) {
     GstResnet18Class c;
     gst_resnet18_result_get_class(result, i, &c);
-    levels[i] = (gfloat)c.score;
-    quarks[i] = g_quark_from_string(c.label);
+    scores->level[i] = (gfloat)c.score;
+    scores->quark[i] = g_quark_from_string(c.label);
   }
-  meta = relation_meta(buffer);
-  if (gst_analytics_relation_meta_add_cls_mtd(meta, n, levels, quarks, &mtd))
+  return scores;
+}
+
+void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstResnet18Scores *scores,
+                                   const GstResnet18Region *region) {
+  GstAnalyticsRelationMeta *meta;
+  GstAnalyticsClsMtd mtd;
+  if (!scores)
+    return;
+  meta = relation_meta(buffer, scores);
+  if (gst_analytics_relation_meta_add_cls_mtd(meta, scores->n, scores->level, scores->quark, &mtd))
     relate(meta, region, mtd.id);
 }
 
@@ -66,7 +84,12 @@ void gst_resnet18_analytics_add_regions(GstResnet18Regions *regions, GstBuffer *
 
 #else
 
-void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstStructure *result, const GstResnet18Region *region) {
+GstResnet18Scores *gst_resnet18_analytics_scores_new(const GstStructure *result) {
+  return NULL;
+}
+
+void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstResnet18Scores *scores,
+                                   const GstResnet18Region *region) {
 }
 
 void gst_resnet18_analytics_add_regions(GstResnet18Regions *regions, GstBuffer *buffer, guint width, guint height) {

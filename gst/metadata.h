@@ -9,16 +9,21 @@
 
 G_BEGIN_DECLS
 
+typedef struct _GstResnet18Scores GstResnet18Scores;
+
 /* Once a process; further calls do nothing. */
 void gst_resnet18_metadata_register(void);
 
 /* Takes the result; `buffer` must be writable. */
 void gst_resnet18_metadata_attach(GstBuffer *buffer, GstStructure *result);
 
-/* The two below do nothing where GStreamer has no GstAnalytics (before 1.24). */
+/* The three below do nothing where GStreamer has no GstAnalytics (before 1.24). */
 
+/* The classes of a result as GstAnalyticsClsMtd wants them, made once for all frames that carry it. Free with g_free;
+ * NULL if there are none. */
+GstResnet18Scores *gst_resnet18_analytics_scores_new(const GstStructure *result);
 /* The same result as GstAnalyticsClsMtd, related to the region's GstAnalyticsODMtd; `region` NULL = the frame. */
-void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstStructure *result, const GstResnet18Region *region);
+void gst_resnet18_analytics_attach(GstBuffer *buffer, const GstResnet18Scores *scores, const GstResnet18Region *region);
 /* The buffer's GstAnalyticsODMtd; their ids are those of a tracker where there was one. */
 void gst_resnet18_analytics_add_regions(GstResnet18Regions *regions, GstBuffer *buffer, guint width, guint height);
 

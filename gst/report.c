@@ -6,12 +6,14 @@ GstResnet18Report *gst_resnet18_report_new(GstStructure *structure, const gchar 
   GstResnet18Report *report = g_new0(GstResnet18Report, 1);
   report->structure = structure;
   report->event = event;
+  report->scores = gst_resnet18_analytics_scores_new(structure);
   return report;
 }
 
 void gst_resnet18_report_free(GstResnet18Report *report) {
   gst_structure_free(report->structure);
   gst_clear_structure(&report->ready);
+  g_free(report->scores);
   g_free(report);
 }
 

@@ -4,6 +4,8 @@
 #ifndef GST_RESNET18_REPORT_H
 #define GST_RESNET18_REPORT_H
 
+#include "metadata.h"
+
 #include <gst/gst.h>
 
 G_BEGIN_DECLS
@@ -11,6 +13,7 @@ G_BEGIN_DECLS
 typedef struct {
   GstStructure *structure; /* its age is 0 */
   const gchar *event;      /* "entered", "left" or "changed"; NULL = none */
+  GstResnet18Scores *scores;
 
   GstStructure *ready; /* the next copy, NULL = not made yet */
   GValue *ready_age;   /* in it */

@@ -43,7 +43,7 @@ static void attach_region(GstResnet18Classify *self, GstBuffer *buffer, guint i,
   gst_resnet18_metadata_attach(buffer, gst_resnet18_report_copy(report, age));
   if (region->source == GST_RESNET18_REGION_META)
     gst_resnet18_region_tie(buffer, region, gst_resnet18_report_copy(report, age));
-  gst_resnet18_analytics_attach(buffer, report->structure, region);
+  gst_resnet18_analytics_attach(buffer, report->scores, region);
 }
 
 static void attach(GstResnet18Classify *self, GstBuffer *buffer, GstClockTime age) {
@@ -51,7 +51,7 @@ static void attach(GstResnet18Classify *self, GstBuffer *buffer, GstClockTime ag
   GstResnet18Regions here;
   if (found->regions.region[0].source < GST_RESNET18_REGION_META) {
     gst_resnet18_metadata_attach(buffer, gst_resnet18_report_copy(found->report[0], age));
-    gst_resnet18_analytics_attach(buffer, found->report[0]->structure, NULL);
+    gst_resnet18_analytics_attach(buffer, found->report[0]->scores, NULL);
     return;
   }
   gst_resnet18_regions_from_buffer(&here, buffer, GST_VIDEO_INFO_WIDTH(&self->info),

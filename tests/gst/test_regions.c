@@ -253,6 +253,13 @@ static void frames_get_a_classification(void **state) {
   assert_int_equal(gst_analytics_cls_mtd_get_length(&cls), 2);
   assert_string_equal(g_quark_to_string(gst_analytics_cls_mtd_get_quark(&cls, 0)), "espresso");
   assert_true(fabsf(gst_analytics_cls_mtd_get_level(&cls, 0) - 0.906f) < 0.01f);
+  for (gint i = 0; i < 50; i++) { /* others may add more */
+    GstAnalyticsODMtd od;
+    assert_true(gst_analytics_relation_meta_add_od_mtd(meta, g_quark_from_string("thing"), i, 0, 1, 1, 1, &od));
+    assert_true(gst_analytics_relation_meta_set_relation(meta, GST_ANALYTICS_REL_TYPE_RELATE_TO, od.id, cls.id));
+  }
+  assert_int_equal(gst_analytics_relation_get_length(meta), 51);
+  assert_int_equal(gst_analytics_cls_mtd_get_quark((GstAnalyticsClsMtd *)&cls, 0), g_quark_from_string("espresso"));
   gst_buffer_unref(buffer);
   rig_free(rig);
 }
