@@ -4,10 +4,13 @@
 
 #include "picture.h"
 #include "pipeline.h"
+#include "teardown.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
+/* Microseconds that the source may take to end. */
+static const gint64 patience = 5 * G_USEC_PER_SEC;
 /* Bytes of an encoded picture that is taken from a URI. */
 static const gsize max_encoded = 1u << 30;
 
@@ -105,9 +108,9 @@ stream *stream_open(const char *uri, bool upright, GError **error) {
 void stream_close(stream *s) {
   if (s == NULL)
     return;
-  gst_element_set_state(s->pipeline, GST_STATE_NULL);
-  gst_object_unref(s->pipeline);
-  g_free(s);
+  GstElement *pipeline = s->pipeline;
+  teardown_pipeline(pipeline, patience, g_free, s);
+  gst_object_unref(pipeline);
 }
 
 /* ---- Reading ------------------------------------------------------------------------------------------- */

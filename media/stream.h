@@ -12,7 +12,7 @@ typedef struct stream stream;
 /* `upright`: frames are turned as the stream's orientation tag says. NULL with *error on failure. */
 stream *stream_open(const char *uri, bool upright, GError **error);
 
-/* NULL is allowed. */
+/* A source that does not end within 5 s is left behind. NULL is allowed. */
 void stream_close(stream *s);
 
 /* Asked every 50 ms while stream_next waits; false, which stays so, ends the wait as the stream's end would. */
