@@ -8,7 +8,8 @@
 # gone. Ctrl-C ends it.
 # A camera that says goodbye ends the pipeline at once; one that falls silent does so after three seconds, through
 # tcp-timeout (in us) and watchdog (in ms). A second later it is tried again.
-# A program that does more than print keeps the classifier running meanwhile: see examples/apps/reconnect.c.
+# A program that does more than print keeps the classifier running meanwhile: see examples/apps/reconnect.c. It also goes on
+# where gst-launch-1.0 would not: now and then, rtspsrc of GStreamer 1.22 never ends once the connection is lost.
 set -euo pipefail
 . "$(dirname "$0")/plugin.sh"
 [ $# = 1 ] || { echo "usage: $0 RTSP-URL" >&2; exit 2; }
