@@ -21,11 +21,15 @@ static void unref(teardown *t) {
   g_free(t);
 }
 
-static gpointer run(gpointer user) {
-  teardown *t = user;
+static void end(teardown *t) {
   gst_element_set_state(t->pipeline, GST_STATE_NULL);
   gst_object_unref(t->pipeline);
   t->release(t->user);
+}
+
+static gpointer run(gpointer user) {
+  teardown *t = user;
+  end(t);
   g_mutex_lock(&t->lock);
   t->ended = TRUE;
   g_cond_signal(&t->changed);
@@ -53,11 +57,14 @@ gboolean teardown_pipeline(GstElement *pipeline, gint64 patience, GDestroyNotify
   g_mutex_init(&t->lock);
   g_cond_init(&t->changed);
   GThread *thread = g_thread_try_new("teardown", run, t, NULL);
-  if (thread)
+  gboolean ended = TRUE;
+  if (thread) {
     g_thread_unref(thread);
-  else
-    run(t); /* here, then, however long it takes */
-  const gboolean ended = wait_for(t, g_get_monotonic_time() + patience);
+    ended = wait_for(t, g_get_monotonic_time() + patience);
+  } else {
+    t->references = 1;
+    end(t); /* here, then, however long it takes */
+  }
   unref(t);
   return ended;
 }
