@@ -62,7 +62,7 @@ struct camera {
 
   guint64 frames;    /* atomic */
   gint64 last_frame; /* atomic; monotonic */
-  gpointer counted;  /* atomic: the pipeline whose frames count, which one that was left behind is not any more */
+  gpointer current;  /* atomic: the pipeline whose frames count, which one that was left behind is not any more */
 
   GMutex lock; /* of what follows */
   GCond finished;
@@ -138,13 +138,13 @@ static void set_state(camera *c, camera_state state, const char *reason) {
 /* ---- Frames -------------------------------------------------------------------------------------------- */
 
 /* Without a lock: the pipeline lives as long as its elements call. */
-static bool is_counted(camera *c, const void *element) {
-  return g_atomic_pointer_get(&c->counted) == GST_OBJECT_PARENT(element);
+static bool is_current(camera *c, const void *element) {
+  return g_atomic_pointer_get(&c->current) == GST_OBJECT_PARENT(element);
 }
 
 static GstPadProbeReturn count_frame(GstPad *pad, GstPadProbeInfo *info, gpointer user) {
   camera *c = user;
-  if (!is_counted(c, GST_OBJECT_PARENT(pad)))
+  if (!is_current(c, GST_OBJECT_PARENT(pad)))
     return GST_PAD_PROBE_OK;
   __atomic_add_fetch(&c->frames, 1, __ATOMIC_RELAXED);
   __atomic_store_n(&c->last_frame, g_get_monotonic_time(), __ATOMIC_RELAXED);
@@ -163,15 +163,11 @@ static GBytes *copy_buffer(GstBuffer *buffer) {
 static GstFlowReturn take_frame(GstAppSink *sink, gpointer user) {
   camera *c = user;
   GstSample *sample = gst_app_sink_pull_sample(sink);
-  GBytes *bytes = sample ? copy_buffer(gst_sample_get_buffer(sample)) : NULL;
+  GBytes *bytes = sample && is_current(c, sink) ? copy_buffer(gst_sample_get_buffer(sample)) : NULL;
   if (sample)
     gst_sample_unref(sample);
   if (bytes == NULL)
     return GST_FLOW_OK;
-  if (!is_counted(c, sink)) {
-    g_bytes_unref(bytes);
-    return GST_FLOW_OK;
-  }
   g_mutex_lock(&c->lock);
   g_clear_pointer(&c->frame, g_bytes_unref);
   c->frame = bytes;
@@ -370,7 +366,7 @@ static void keep_counts(camera *c, GstElement *pipeline) {
 
 /* It has locked itself up, and the camera does without. */
 static void leave_behind(camera *c, int seconds) {
-  g_atomic_pointer_set(&c->counted, NULL);
+  g_atomic_pointer_set(&c->current, NULL);
   g_mutex_lock(&c->lock);
   c->left_behind++;
   g_mutex_unlock(&c->lock);
@@ -490,7 +486,7 @@ static void configure(camera *c, GstElement *pipeline) {
   GstElement *classify = gst_bin_get_by_name(GST_BIN(pipeline), "classify");
   GstElement *valve = gst_bin_get_by_name(GST_BIN(pipeline), "valve");
   GstPad *pad = gst_element_get_static_pad(classify, "src");
-  g_atomic_pointer_set(&c->counted, pipeline);
+  g_atomic_pointer_set(&c->current, pipeline);
   gst_app_sink_set_callbacks(GST_APP_SINK(sink), (GstAppSinkCallbacks *)&callbacks, c, NULL);
   gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, count_frame, c, NULL);
   g_mutex_lock(&c->lock);
